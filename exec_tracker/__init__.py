@@ -1,0 +1,1 @@
+"""Run each piece of work exactly once per idempotency key, on PostgreSQL."""
