@@ -1,0 +1,126 @@
+"""The identity that the schema refers to: found, or a small stand-in on plain PostgreSQL.
+
+On Supabase the schema `auth` belongs to the platform, which forbids changing it. So whatever
+schema `auth` we did not make is read and never written; the stand-in bears our comment.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
+
+from exec_tracker.errors import ConfigurationError
+from exec_tracker.migrations.options import DEFAULT_USERS_TABLE
+from exec_tracker.migrations.standin import (
+    CREATE_STAND_IN,
+    DROP_STAND_IN,
+    STAND_IN_COMMENT,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Connection
+
+    from exec_tracker.migrations.options import Options
+
+__all__ = ["provide", "provide_offline", "withdraw"]
+
+_LOG: Final = logging.getLogger(__name__)
+
+_INSUFFICIENT_PRIVILEGE: Final = "42501"
+
+_STATE: Final = text("""
+SELECT to_regnamespace('auth') IS NOT NULL AS there,
+       coalesce(obj_description(to_regnamespace('auth'), 'pg_namespace') = :ours, false) AS ours
+""")
+
+_MISSING: Final = text("""
+SELECT what
+  FROM (VALUES ('table auth.users', :no_users OR to_regclass('auth.users') IS NOT NULL),
+               ('function auth.uid()', to_regprocedure('auth.uid()') IS NOT NULL),
+               ('function auth.role()', to_regprocedure('auth.role()') IS NOT NULL),
+               ('role anon', to_regrole('anon') IS NOT NULL),
+               ('role authenticated', to_regrole('authenticated') IS NOT NULL),
+               ('role service_role', to_regrole('service_role') IS NOT NULL))
+       AS needed (what, there)
+ WHERE NOT there
+""")
+
+
+def provide(connection: Connection, options: Options) -> None:
+    """See to it that users, `auth.uid()`, `auth.role()` and the API roles exist.
+
+    Raises:
+        ConfigurationError: something is missing that is not ours to make, or that this role
+            may not make; the message has the SQL for an administrator.
+    """
+    there, ours = connection.execute(_STATE, {"ours": STAND_IN_COMMENT}).one()
+    if not there and options.identity == "supabase":
+        raise ConfigurationError(
+            "identity=supabase, but this database has no schema auth: say identity=standalone "
+            "to have a small stand-in made"
+        )
+    if there and not ours:
+        _require_all(connection, options)
+    elif not ours or _missing(connection, options):
+        _create(connection)
+
+
+def _require_all(connection: Connection, options: Options) -> None:
+    missing = _missing(connection, options)
+    if missing:
+        raise ConfigurationError(
+            f"the schema auth of this database lacks {', '.join(missing)}, and exec_tracker "
+            "never writes into a schema auth that it did not make. An administrator can "
+            f"create what is missing, along these lines:\n{_script()}"
+        )
+    _LOG.info("Identity: using the schema auth that is there.")
+
+
+def _missing(connection: Connection, options: Options) -> list[str]:
+    no_users = options.users_table != DEFAULT_USERS_TABLE
+    return list(connection.scalars(_MISSING, {"no_users": no_users}))
+
+
+def _create(connection: Connection) -> None:
+    try:
+        with connection.begin_nested():
+            for statement in CREATE_STAND_IN:
+                connection.execute(text(statement))
+    except ProgrammingError as error:
+        if getattr(error.orig, "sqlstate", getattr(error.orig, "pgcode", None)) != (
+            _INSUFFICIENT_PRIVILEGE
+        ):
+            raise
+        raise ConfigurationError(
+            "this database has no schema auth, and this role may not create the stand-in for "
+            f"it ({error.orig}). Have an administrator run this once, then upgrade "
+            f"again:\n{_script()}"
+        ) from error
+    _LOG.info(
+        "Identity: made the schema auth (users, uid(), role(), jwt()) and the roles anon, "
+        "authenticated and service_role, as a stand-in for Supabase Auth."
+    )
+
+
+def provide_offline(emit: Callable[[str], None], options: Options) -> None:
+    """Emit the stand-in into a script where it was asked for; else assume what Supabase has."""
+    if options.identity == "standalone":
+        for statement in CREATE_STAND_IN:
+            emit(statement)
+
+
+def withdraw(emit: Callable[[str], None]) -> None:
+    """Drop the stand-in where it is ours, without users, and nothing else depends on it.
+
+    The roles stay: they belong to the whole cluster.
+    """
+    emit(DROP_STAND_IN)
+
+
+def _script() -> str:
+    return "\n".join(f"{statement.strip()};" for statement in CREATE_STAND_IN)

@@ -1,0 +1,87 @@
+"""What revisions cannot say in frozen SQL: it depends on the database, or on what was asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from alembic import context, op
+from sqlalchemy import text
+
+from exec_tracker.errors import SchemaError
+from exec_tracker.migrations import identity
+from exec_tracker.migrations.options import (
+    DEFAULT_USERS_TABLE,
+    NO_USERS_TABLE,
+    OPTIONS_KEY,
+    Options,
+)
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine.interfaces import Dialect
+
+__all__ = [
+    "options",
+    "provide_identity",
+    "refuse_existing_table",
+    "remember_users_table",
+    "users_reference",
+    "withdraw_identity",
+]
+
+
+def options() -> Options:
+    """Return the options of this run, also inside a host's environment that knows none."""
+    found = op.get_context().opts.get(OPTIONS_KEY)
+    if isinstance(found, Options):
+        return found
+    return Options.gather({}, context.get_x_argument(as_dictionary=True))
+
+
+def refuse_existing_table(table: str, revision: str) -> None:
+    """Stop where the table was made without Alembic, and say how to adopt it.
+
+    Raises:
+        SchemaError: the table is there, and no version row tells how old it is.
+    """
+    if op.get_context().as_sql:
+        return
+    if op.get_bind().scalar(text("SELECT to_regclass(:name)"), {"name": table}) is not None:
+        raise SchemaError(
+            f"the table {table} exists, but no revision is recorded for it. If it was made from "
+            f"the specified SQL, adopt it with `alembic stamp {revision}`, then upgrade again"
+        )
+
+
+def provide_identity() -> str:
+    """See to it that the identity exists; return the table that `user_id` is to refer to."""
+    asked = options()
+    if op.get_context().as_sql:
+        identity.provide_offline(op.execute, asked)
+    else:
+        identity.provide(op.get_bind(), asked)
+    return asked.users_table
+
+
+def withdraw_identity() -> None:
+    """Drop the stand-in for the identity where it is ours and unused."""
+    identity.withdraw(op.execute)
+
+
+def users_reference(users_table: str) -> str:
+    """Return the REFERENCES clause for the users table that was asked for."""
+    if users_table == NO_USERS_TABLE:
+        return ""
+    name = users_table if users_table == DEFAULT_USERS_TABLE else _quoted(users_table)
+    return f" REFERENCES {name}(id) ON DELETE CASCADE"
+
+
+def remember_users_table(users_table: str) -> None:
+    """Note a users table other than the default where a later check finds it."""
+    if users_table != DEFAULT_USERS_TABLE:
+        note = f"Owner of the execution (users_table={users_table})".replace("'", "''")
+        op.execute(f"COMMENT ON COLUMN workflow_executions.user_id IS '{note}'".replace(":", r"\:"))
+
+
+def _quoted(name: str) -> str:
+    dialect: Dialect = op.get_context().dialect
+    return ".".join(dialect.identifier_preparer.quote(part) for part in name.split("."))
