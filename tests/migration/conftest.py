@@ -1,0 +1,105 @@
+"""Empty databases, and dumps of them."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import uuid
+from collections.abc import Callable, Iterator
+
+import pytest
+from sqlalchemy import URL, Engine, create_engine, make_url, text
+
+from exec_tracker import migrations
+from exec_tracker.embedded import find_binaries
+
+Dump = Callable[[str | URL], str]
+
+_KEYS = re.compile(r"^\\(un)?restrict .*$|^--.*$|^\s*$", re.MULTILINE)
+
+
+def _driver(url: URL) -> URL:
+    return url.set(drivername="postgresql+psycopg2")
+
+
+@pytest.fixture
+def empty_database_url() -> Iterator[str]:
+    server = make_url(os.environ["EXEC_TRACKER_TEST_DATABASE_URL"])
+    name = f"exec_tracker_{uuid.uuid4().hex[:12]}"
+    admin = create_engine(_driver(server), isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    try:
+        yield server.set(database=name).render_as_string(hide_password=False)
+    finally:
+        with admin.connect() as connection:
+            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+        admin.dispose()
+
+
+@pytest.fixture
+def other_empty_database_url(empty_database_url: str) -> Iterator[str]:
+    url = make_url(empty_database_url)
+    name = f"{url.database}_other"
+    admin = create_engine(_driver(url), isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    try:
+        yield url.set(database=name).render_as_string(hide_password=False)
+    finally:
+        with admin.connect() as connection:
+            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+        admin.dispose()
+
+
+@pytest.fixture
+def engine(empty_database_url: str) -> Iterator[Engine]:
+    engine = create_engine(_driver(make_url(empty_database_url)))
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def other_engine(other_empty_database_url: str) -> Iterator[Engine]:
+    engine = create_engine(_driver(make_url(other_empty_database_url)))
+    yield engine
+    engine.dispose()
+
+
+def _program(name: str) -> str:
+    """Prefer the newest we can have: an old pg_dump refuses a newer server."""
+    beside = find_binaries() / name
+    found = str(beside) if beside.exists() else shutil.which(name)
+    if found is None:
+        pytest.skip(f"{name} is not installed")
+    return found
+
+
+@pytest.fixture
+def dump() -> Dump:
+    """The schema as pg_dump writes it, without the version table, comments and random keys."""
+
+    def run(url: str | URL) -> str:
+        plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+        command = [_program("pg_dump"), "--schema-only", "-d", plain]
+        command += ["-T", f"*.{migrations.VERSION_TABLE}", "--no-owner"]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        return "\n".join(line for line in _KEYS.sub("", done.stdout).splitlines() if line)
+
+    return run
+
+
+@pytest.fixture
+def psql() -> Callable[[str | URL, str], str]:
+    """Run a script as psql does, stopping at the first error."""
+
+    def run(url: str | URL, script: str) -> str:
+        plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+        command = [_program("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", plain]
+        done = subprocess.run(command, check=False, input=script, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout + done.stderr
+
+    return run
