@@ -52,7 +52,7 @@ class ServerProcess:
 
     @property
     def is_ours(self) -> bool:
-        """Whether this process started the server, and is not a forked child of the one that did."""
+        """Whether this process started the server; a forked child of it did not."""
         return os.getpid() == self._owner
 
     def end(self, number: Signals) -> None:

@@ -1,0 +1,50 @@
+"""A pytest plugin: throwaway databases, users and trackers for tests of code that uses us.
+
+Switch it on in the root `conftest.py`:
+
+    pytest_plugins = ["exec_tracker.testing"]
+
+Tests run on the server that `EXEC_TRACKER_TEST_DATABASE_URL` names, else on one in a container
+(testcontainers), else on the embedded one; pytest's header says which.
+"""
+
+from __future__ import annotations
+
+from exec_tracker.testing.databases import Choice, Server, choose, provision
+from exec_tracker.testing.fixtures import (
+    database_url,
+    empty_database_url,
+    migrated_template,
+    other_user_id,
+    postgres_server,
+    throwaway_databases,
+    tracker,
+    user_id,
+)
+from exec_tracker.testing.plugin import (
+    pytest_configure_node,
+    pytest_report_header,
+    pytest_terminal_summary,
+    pytest_unconfigure,
+)
+from exec_tracker.testing.throwaway import ThrowawayDatabases
+
+__all__ = [
+    "Choice",
+    "Server",
+    "ThrowawayDatabases",
+    "choose",
+    "database_url",
+    "empty_database_url",
+    "migrated_template",
+    "other_user_id",
+    "postgres_server",
+    "provision",
+    "pytest_configure_node",
+    "pytest_report_header",
+    "pytest_terminal_summary",
+    "pytest_unconfigure",
+    "throwaway_databases",
+    "tracker",
+    "user_id",
+]
