@@ -29,9 +29,9 @@ _PATIENCE_WITH_THE_DEAD: Final = 20.0
 class DataDirectory:
     """Everything of one server lies in this folder; nothing outside it is changed."""
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, temporary_parent: Path | None) -> None:
         self.is_temporary = path is None
-        self.path = path.absolute() if path else _temporary_folder()
+        self.path = path.absolute() if path else _temporary_folder(temporary_parent)
         self.cluster = self.path / "cluster"
         self.log = self.path / "server.log"
         self._password = self.path / "password"
@@ -178,8 +178,9 @@ def clean_environment() -> dict[str, str]:
     return kept | {"LC_ALL": "C", "TZ": "UTC"}
 
 
-def _temporary_folder() -> Path:
-    return Path(tempfile.gettempdir()).resolve() / f"exec_tracker-{secrets.token_hex(8)}"
+def _temporary_folder(parent: Path | None) -> Path:
+    parent = parent or Path(tempfile.gettempdir())
+    return parent.resolve() / f"exec_tracker-{secrets.token_hex(8)}"
 
 
 def _write_secret(path: Path, text: str) -> None:

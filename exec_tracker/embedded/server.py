@@ -40,8 +40,9 @@ class EmbeddedPostgres:
 
     A context manager; `start` and `stop` may be called instead, and again. Clients connect over
     TCP on the loopback interface, with a random password. The port stays the same over restarts.
-    Without a data directory the data live in a temporary folder, deleted at `stop` or when this
-    process has died. `settings` are the server's own (`{"fsync": "off"}`).
+    Without a data directory the data live in a temporary folder, under `temporary_parent` or where
+    the system keeps such, deleted at `stop` or when this process has died. `settings` are the
+    server's own (`{"fsync": "off"}`).
 
     One object belongs to one process: in a forked child, `stop` does nothing.
     """
@@ -52,12 +53,13 @@ class EmbeddedPostgres:
         *,
         settings: Mapping[str, str] = _NO_SETTINGS,
         binaries: Path | None = None,
+        temporary_parent: Path | None = None,
     ) -> None:
         if os.name != "posix":
             raise ConfigurationError(
                 "the embedded PostgreSQL runs on Linux and macOS: give a database URL instead"
             )
-        self._directory = DataDirectory(data_directory)
+        self._directory = DataDirectory(data_directory, temporary_parent)
         self._settings = dict(settings)
         self._binaries = binaries
         self._port: int | None = None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, cast
 
 from sqlalchemy.engine import make_url
@@ -31,6 +33,9 @@ SERVER_VARIABLE: Final = "EXEC_TRACKER_TEST_SERVER"
 
 FSYNC_VARIABLE: Final = "EXEC_TRACKER_TEST_FSYNC"
 """`on` makes the server durable, for tests of what survives a crash of the machine."""
+
+_MEMORY_NEEDED: Final = 2 * 2**30
+"""Free bytes; a container's 64 MB are too few, and a hundred databases take less than half."""
 
 Kind = Literal["url", "testcontainers", "embedded"]
 _KINDS: Final = ("testcontainers", "embedded")
@@ -113,8 +118,18 @@ def _container(choice: Choice) -> Iterator[Server]:
 
 
 def _embedded(description: str) -> Iterator[Server]:
-    with EmbeddedPostgres(settings=_server_settings()) as server:
+    settings = _server_settings()
+    parent = _memory_folder() if settings["fsync"] == "off" else None
+    with EmbeddedPostgres(settings=settings, temporary_parent=parent) as server:
         yield Server(server.url, description)
+
+
+def _memory_folder() -> Path | None:
+    """Return a folder in memory, where a database takes 8 ms instead of 25 to 80 on disks."""
+    folder = Path("/dev/shm")  # noqa: S108 - the server's own folder in it has a random name
+    if not os.access(folder, os.W_OK) or shutil.disk_usage(folder).free < _MEMORY_NEEDED:
+        return None
+    return folder
 
 
 def _without_driver(url: str) -> str:
@@ -126,4 +141,9 @@ def _without_driver(url: str) -> str:
 def _server_settings() -> Mapping[str, str]:
     """Return what makes throwaway data fast, and leaves room for many connections."""
     durable = os.environ.get(FSYNC_VARIABLE, "off")
-    return {"fsync": durable, "full_page_writes": durable, "max_connections": "200"}
+    return {
+        "fsync": durable,
+        "full_page_writes": durable,
+        "max_connections": "200",
+        "max_wal_size": "128MB",  # it may lie in memory
+    }
