@@ -178,6 +178,11 @@ class LeaseLostError(_ExecutionError):
 class ResultNotStorableError(ExecTrackerError):
     """The function returned something that cannot be stored; its effect has happened."""
 
+    def __init__(self, message: str | None = None, *, result: Any = None) -> None:
+        """Carry the `result` that could not be stored."""
+        super().__init__(message)
+        self.result = result
+
 
 class ResultErasedError(_ExecutionError):
     """The execution completed, and its result has been erased; the key stays used."""
@@ -187,12 +192,21 @@ class StorageError(ExecTrackerError):
     """The database could not be used."""
 
     def __init__(
-        self, message: str | None = None, *, result: Any = None, sqlstate: str | None = None
+        self,
+        message: str | None = None,
+        *,
+        result: Any = None,
+        sqlstate: str | None = None,
+        in_doubt: bool = False,
     ) -> None:
-        """Carry the function's `result` where there is one, and the server's `sqlstate`."""
+        """Carry the function's `result` where there is one, and the server's `sqlstate`.
+
+        `in_doubt` tells that the statement was sent and nobody knows whether it was committed.
+        """
         super().__init__(message)
         self.result = result
         self.sqlstate = sqlstate
+        self.in_doubt = in_doubt
 
 
 class TransientStorageError(StorageError):

@@ -1,0 +1,231 @@
+"""Turn results into JSON that PostgreSQL keeps without changing it, and back into their type."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import typing
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
+
+from exec_tracker.errors import ConfigurationError, ResultNotStorableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
+
+# A jsonb value's parts are addressed with 28 bits (PostgreSQL: JENTRY_OFFLENMASK), so 256 MB is
+# where the server refuses. Results near that are files, not outcomes.
+DEFAULT_MAX_BYTES = 32 * 1024 * 1024
+
+
+class UnstorableValueError(ValueError):
+    """A value that JSONB cannot hold."""
+
+
+def storable_json(value: Any, *, max_bytes: int = DEFAULT_MAX_BYTES) -> str:
+    """Write plain JSON types as text that JSONB accepts and gives back equal.
+
+    Tuples become lists and keys become strings, as in `json.dumps`. Raises UnstorableValueError
+    for what JSON cannot express (NaN, Infinity, other types, colliding keys) and for what
+    PostgreSQL refuses (NUL, lone surrogates, extreme depth or size).
+    """
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        size = len(text.encode())
+        if json.loads(text) != value:
+            _refuse_colliding_keys(value)
+    except UnstorableValueError:
+        raise
+    except RecursionError:
+        raise UnstorableValueError("it is nested too deeply to be stored as JSON") from None
+    except UnicodeEncodeError:
+        raise UnstorableValueError("it holds a lone surrogate, which is not Unicode text") from None
+    except (TypeError, ValueError) as exc:
+        raise UnstorableValueError(f"it is not JSON: {exc}") from None
+    _refuse_nul(text)
+    _refuse_size(size, max_bytes)
+    return text
+
+
+def _refuse_nul(text: str) -> None:
+    if "\\u0000" in text and any("\0" in part for part in _strings(json.loads(text))):
+        raise UnstorableValueError("it holds a NUL character, which PostgreSQL text cannot")
+
+
+def _refuse_size(size: int, limit: int) -> None:
+    if size > limit:
+        raise UnstorableValueError(
+            f"it takes {size:,} bytes as JSON, more than the {limit:,} allowed"
+        )
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _strings(key)
+            yield from _strings(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _strings(item)
+
+
+def _refuse_colliding_keys(value: Any) -> None:
+    if isinstance(value, dict):
+        if len(json.loads(json.dumps(dict.fromkeys(value)))) != len(value):
+            raise UnstorableValueError("two of its keys become the same string")
+        for item in value.values():
+            _refuse_colliding_keys(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _refuse_colliding_keys(item)
+
+
+class ResultCodec(Generic[T]):
+    """Encode and decode one type of result; build it before the claim, so that it cannot fail after.
+
+    Without an adapter the result is plain JSON.
+    """
+
+    def __init__(
+        self,
+        adapter: TypeAdapter[T] | None = None,
+        *,
+        name: str = "plain JSON",
+        max_bytes: int = DEFAULT_MAX_BYTES,
+    ) -> None:
+        """Use `adapter` to validate before writing and to parse what is read."""
+        self._adapter = adapter
+        self._max_bytes = max_bytes
+        self.name = name
+
+    def encode(self, value: T) -> str:
+        """Write a result as storable JSON text that decodes to an equal value.
+
+        Raises ResultNotStorableError, carrying the value, for anything else.
+        """
+        try:
+            if self._adapter is None:
+                return storable_json(value, max_bytes=self._max_bytes)
+            return self._encode_typed(self._adapter, value)
+        except UnstorableValueError as exc:
+            raise ResultNotStorableError(_unstorable_message(exc), result=value) from exc
+
+    def decode(self, text: str | None) -> T:
+        """Parse stored JSON text; SQL NULL, as an adopted row may have, reads as JSON null.
+
+        Raises ConfigurationError where the stored result no longer fits the type.
+        """
+        if self._adapter is None:
+            return cast("T", json.loads(text or "null"))
+        try:
+            return self._adapter.validate_json(text or "null")
+        except ValidationError as exc:
+            raise ConfigurationError(
+                f"The stored result does not fit {self.name}; pass a result_type= that can read it. "
+                f"The function was not run again. {exc}"
+            ) from exc
+
+    def _encode_typed(self, adapter: TypeAdapter[T], value: T) -> str:
+        try:
+            valid = adapter.validate_python(value)
+        except ValidationError as exc:
+            raise UnstorableValueError(f"it is not a valid {self.name}: {exc}") from exc
+        # Models with aliases are read by alias unless they say otherwise: try that first.
+        for by_alias in (True, False):
+            text = self._dump(adapter, valid, by_alias=by_alias)
+            if _reads_back(adapter, text, valid):
+                _refuse_nul(text)
+                _refuse_size(len(text.encode()), self._max_bytes)
+                return text
+        raise UnstorableValueError(f"as JSON it does not read back as an equal {self.name}")
+
+    def _dump(self, adapter: TypeAdapter[T], valid: T, *, by_alias: bool) -> str:
+        try:
+            return adapter.dump_json(
+                valid, by_alias=by_alias, round_trip=True, warnings="error"
+            ).decode()
+        except (ValueError, TypeError, RecursionError) as exc:
+            raise UnstorableValueError(f"it cannot be written as JSON: {exc}") from exc
+
+
+def _reads_back(adapter: TypeAdapter[T], text: str, valid: T) -> bool:
+    try:
+        return bool(adapter.validate_json(text) == valid)
+    except ValidationError:
+        return False
+
+
+def _unstorable_message(reason: Exception) -> str:
+    return (
+        f"The function returned a result that cannot be stored: {reason}. Its effect has happened; "
+        "the execution is recorded as failed, not retryable, and will not run again by itself."
+    )
+
+
+def codec_for(
+    executor: Callable[..., Any], result_type: Any = None, *, max_bytes: int = DEFAULT_MAX_BYTES
+) -> ResultCodec[Any]:
+    """Build the codec of an executor's results: `result_type`, else its return annotation.
+
+    Raises ConfigurationError where the type cannot be read from JSON, before anything has run.
+    """
+    kind = result_type if result_type is not None else _return_annotation(executor)
+    try:
+        return _cached_codec(kind, max_bytes)
+    except TypeError:  # an unhashable annotation
+        return _build_codec(kind, max_bytes)
+
+
+def _build_codec(kind: Any, max_bytes: int) -> ResultCodec[Any]:
+    if kind in (inspect.Signature.empty, Any, object):
+        return ResultCodec(max_bytes=max_bytes)
+    name = getattr(kind, "__qualname__", None) or str(kind)
+    return ResultCodec(_adapter(kind, name), name=name, max_bytes=max_bytes)
+
+
+_cached_codec = lru_cache(maxsize=512)(_build_codec)
+
+
+def _adapter(kind: Any, name: str) -> TypeAdapter[Any]:
+    base64 = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+    try:
+        try:
+            return TypeAdapter(kind, config=base64)
+        except PydanticUserError as exc:
+            if exc.code != "type-adapter-config-unused":
+                raise
+            return TypeAdapter(kind)  # models and dataclasses bring their own configuration
+    except (PydanticUserError, NameError, TypeError) as exc:
+        raise ConfigurationError(
+            f"Results of type {name} cannot be stored and read back: {exc}. Pass result_type= with "
+            "a type that pydantic can validate, or return plain JSON."
+        ) from exc
+
+
+def _return_annotation(executor: Callable[..., Any]) -> Any:
+    function = inspect.unwrap(getattr(executor, "func", executor))
+    if not inspect.isroutine(function):
+        function = type(function).__call__
+    if "return" not in getattr(function, "__annotations__", {}):
+        return inspect.Signature.empty
+    try:
+        kind = typing.get_type_hints(function, include_extras=True)["return"]
+    except NameError as exc:
+        raise ConfigurationError(
+            f"The return annotation of {executor!r} cannot be resolved ({exc}); pass result_type=."
+        ) from exc
+    return _awaited(kind)
+
+
+def _awaited(kind: Any) -> Any:
+    """Unwrap Awaitable[T] and Coroutine[…, T] to the T that the caller receives."""
+    origin = typing.get_origin(kind)
+    if isinstance(origin, type) and issubclass(origin, typing.Awaitable):  # type: ignore[arg-type] # a runtime-checkable ABC
+        return typing.get_args(kind)[-1]
+    return kind

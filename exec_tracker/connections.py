@@ -1,0 +1,143 @@
+"""Borrow a connection for single statements in autocommit, and give it back as it was.
+
+The driver's autocommit attribute is used and not SQLAlchemy's isolation-level option: on a shared
+engine the option makes SQLAlchemy send SET at every check-in, a round trip and a session-level
+setting that poolers leak.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.orm import Session, sessionmaker
+
+from exec_tracker.errors import ConfigurationError, StorageError, TransientStorageError
+from exec_tracker.repository import ExecutionRepository
+from exec_tracker.settings import normalise_url
+from exec_tracker.sqlstates import translate_connect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sqlalchemy.engine import URL, Dialect
+    from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+
+Bind = "Engine | sessionmaker[Session] | URL | str"
+
+_guarded: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
+
+
+def resolve_engine(bind: Engine | sessionmaker[Session] | URL | str) -> tuple[Engine, bool]:
+    """Return the engine behind `bind`, and whether it was made here and is ours to dispose."""
+    if isinstance(bind, Engine):
+        return _checked(bind), False
+    if isinstance(bind, sessionmaker):
+        return _checked(engine_of_factory(bind)), False
+    url = normalise_url(bind)
+    options: dict[str, Any] = {}
+    if url.get_driver_name() == "psycopg":
+        # Named prepared statements do not survive a pooler in transaction mode.
+        options["connect_args"] = {"prepare_threshold": None}
+    return _checked(create_engine(url, **options)), True
+
+
+def engine_of_factory(factory: Any) -> Engine:
+    """Return the one engine that a session factory is bound to, or raise ConfigurationError."""
+    if factory.kw.get("binds"):
+        raise ConfigurationError(
+            "The session factory is bound to several engines; a claim and its result must be in "
+            "one database. Pass the engine that holds workflow_executions."
+        )
+    bind = factory.kw.get("bind")
+    bind = getattr(bind, "sync_engine", bind)
+    if not isinstance(bind, Engine):
+        raise ConfigurationError(
+            "The session factory has no engine; pass sessionmaker(bind=engine) or the engine."
+        )
+    return bind
+
+
+def _checked(engine: Engine) -> Engine:
+    if engine.dialect.name != "postgresql":
+        raise ConfigurationError(
+            f"exec_tracker needs PostgreSQL; this engine is for {engine.dialect.name}."
+        )
+    guard_against_fork(engine)
+    return engine
+
+
+def guard_against_fork(engine: Engine) -> None:
+    """Have the engine's pool drop connections that another process has made.
+
+    After a fork two processes would share one socket (SQLAlchemy manual, "Using Connection Pools
+    with Multiprocessing"). The inherited connection is forgotten, not closed: it is the parent's.
+    """
+    if engine in _guarded:
+        return
+    _guarded[engine] = os.getpid()
+
+    def remember(_connection: Any, record: ConnectionPoolEntry) -> None:
+        record.info["exec_tracker_pid"] = os.getpid()
+
+    def check(_connection: Any, record: ConnectionPoolEntry, proxy: PoolProxiedConnection) -> None:
+        made_by = record.info.get("exec_tracker_pid", _guarded[engine])
+        if made_by != os.getpid():
+            record.dbapi_connection = None
+            proxy.dbapi_connection = None  # type: ignore[misc] # as the manual's recipe does
+            raise DisconnectionError(f"connection belongs to process {made_by}")
+
+    event.listen(engine, "connect", remember)
+    event.listen(engine, "checkout", check)
+
+
+@contextmanager
+def autocommitted(
+    connect: Callable[[], PoolProxiedConnection], dialect: Dialect, schema: str | None
+) -> Iterator[ExecutionRepository]:
+    """Lend a repository on a connection in autocommit; each of its statements commits by itself.
+
+    Raises TransientStorageError where no connection can be had: nothing was sent then.
+    """
+    borrowed = checkout(connect)
+    try:
+        with in_autocommit(borrowed):
+            yield ExecutionRepository(borrowed.dbapi_connection, dialect, schema=schema)  # type: ignore[arg-type] # checked out, so not None
+    finally:
+        borrowed.close()
+
+
+def checkout(connect: Callable[[], PoolProxiedConnection]) -> PoolProxiedConnection:
+    """Take a connection from a pool, translating what can go wrong."""
+    try:
+        return connect()
+    except PoolTimeoutError as exc:
+        raise TransientStorageError(
+            "No connection became free in the pool; raise pool_size or pool_timeout."
+        ) from exc
+    except DBAPIError as exc:
+        raise translate_connect(exc) from exc
+
+
+@contextmanager
+def in_autocommit(borrowed: PoolProxiedConnection) -> Iterator[None]:
+    """Switch the driver's autocommit on, and back to what it was; drop a connection that broke."""
+    connection: Any = borrowed.dbapi_connection
+    before = connection.autocommit
+    if not before:
+        connection.autocommit = True
+    try:
+        yield
+    except BaseException as exc:
+        # Interrupted half-way or lost: nobody knows what the connection would answer next.
+        if not isinstance(exc, Exception) or (isinstance(exc, StorageError) and exc.in_doubt):
+            borrowed.invalidate()
+        raise
+    finally:
+        if not before and borrowed.is_valid:
+            connection.autocommit = False

@@ -1,0 +1,51 @@
+"""One execution, written once as a generator of commands that a sync or an async shell drives.
+
+The flow never touches a connection, a clock to sleep on, or the user's function: it yields `Ask`,
+`Poll`, `Sleep` and `Invoke` and is sent their results, or has their exceptions thrown in. So the
+two trackers cannot drift apart, and a test can drive several flows step by step in any order.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from exec_tracker.flow.claiming import obtain
+from exec_tracker.flow.commands import Ask, Command, EscapedStopError, Invoke, Poll, Sleep
+from exec_tracker.flow.plan import Held, LeaseKeeper, Plan
+from exec_tracker.flow.running import run
+from exec_tracker.flow.saving import withdraw
+from exec_tracker.flow.waiting import wait_for_ending
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from exec_tracker.types import ExecutionResult
+
+__all__ = [
+    "Ask",
+    "Command",
+    "EscapedStopError",
+    "Held",
+    "Invoke",
+    "LeaseKeeper",
+    "Plan",
+    "Poll",
+    "Sleep",
+    "execute",
+    "wait_for_ending",
+]
+
+
+def execute(plan: Plan) -> Generator[Command, Any, ExecutionResult[Any]]:
+    """Claim, decide, run and store: the external mode from beginning to end."""
+    claim = plan.new_claim()
+    try:
+        got = yield from obtain(plan, claim)
+    except (Exception, GeneratorExit):
+        raise
+    except BaseException as interrupt:
+        yield from withdraw(plan, claim, interrupt)
+        raise
+    if isinstance(got, Held):
+        return (yield from run(plan, got))
+    return got

@@ -1,0 +1,168 @@
+"""Obtain the claim, or the outcome that makes it unnecessary."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from exec_tracker.errors import (
+    IdempotencyKeyReusedError,
+    StorageError,
+    TransientStorageError,
+)
+from exec_tracker.flow import refusals
+from exec_tracker.flow.patience import ask_patiently
+from exec_tracker.flow.plan import Held
+from exec_tracker.flow.waiting import wait_for_ending
+from exec_tracker.policies import EventName
+from exec_tracker.repository import ExecutionRepository
+from exec_tracker.sqlstates import LOCK_NOT_AVAILABLE, READ_ONLY
+from exec_tracker.transitions import (
+    Abandoned,
+    Conflict,
+    InProgress,
+    Mine,
+    Refuse,
+    Replay,
+    TakeOver,
+    Verify,
+    decide,
+)
+from exec_tracker.types import ExecutionResult
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from typing import Any
+
+    from exec_tracker.flow.commands import Command
+    from exec_tracker.flow.plan import Plan
+    from exec_tracker.repository import Claim
+    from exec_tracker.types import Execution
+
+    Obtaining = Generator[Command, Any, Held | ExecutionResult[Any]]
+
+# A row that is neither insertable nor readable: a purge in between explains that once or twice, row
+# security explains it for good.
+_TRIES_TO_SEE = 5
+
+
+def obtain(plan: Plan, claim: Claim) -> Obtaining:
+    """Claim the key, or return the stored outcome.
+
+    Raises IdempotencyKeyReusedError, ExecutionInProgressError, ExecutionAbandonedError,
+    ExecutionFailedError, ResultErasedError, or what the database raises; the function has not run.
+    """
+    for _ in range(_TRIES_TO_SEE):
+        sent_at = monotonic()
+        claimed = yield from _insert(plan, claim)
+        if claimed is not None:
+            plan.tell(EventName.CLAIMED, 1)
+            return Held(claimed, claim, sent_at)
+        seen = yield from ask_patiently(ExecutionRepository.read, plan.new.id)
+        if seen is not None:
+            return (yield from _negotiate(plan, claim, sent_at, seen))
+    plan.tell(EventName.REFUSED, 0, "hidden")
+    raise IdempotencyKeyReusedError(
+        f"The key {plan.new.id!r} is used by an execution that this connection may not see."
+    )
+
+
+def _insert(plan: Plan, claim: Claim) -> Generator[Command, Any, Execution | None]:
+    try:
+        inserted: Execution | None = yield from ask_patiently(
+            ExecutionRepository.insert, plan.new, claim
+        )
+    except TransientStorageError as exc:
+        if exc.sqlstate == LOCK_NOT_AVAILABLE:
+            raise refusals.locked(plan) from exc
+        raise
+    except StorageError as exc:
+        if exc.sqlstate != READ_ONLY:
+            raise
+        return (yield from _replayable(plan, exc))
+    return inserted
+
+
+def _replayable(plan: Plan, refused: StorageError) -> Generator[Command, Any, None]:
+    """On a read-only server only a stored outcome helps; None lets the caller go and read it."""
+    seen = yield from ask_patiently(ExecutionRepository.read, plan.new.id)
+    if seen is None:
+        raise refused
+
+
+def _negotiate(plan: Plan, claim: Claim, sent_at: float, seen: Execution) -> Obtaining:
+    """Decide about the row that stands under the key until something comes of it."""
+    policy = plan.policy
+    while True:
+        decision = decide(plan.claimant(claim), policy, seen)
+        match decision:
+            case Mine():
+                plan.tell(EventName.CLAIMED, seen.attempt)
+                return Held(seen, claim, sent_at)
+            case Replay():
+                return replay(plan, seen)
+            case InProgress() if plan.on_running == "wait":
+                seen = yield from wait_for_ending(plan.new.id, plan.wait_timeout)
+                # A waiter adopts the ending: it never runs what it saw fail.
+                policy = replace(policy, on_failed="raise")
+                plan.tell(EventName.WAITED, seen.attempt)
+                continue
+            case Verify() | TakeOver():
+                sent_at = monotonic()
+                taken = yield from _take_over(plan, claim, seen, verifies=decision == Verify())
+                if taken is not None:
+                    return Held(taken, claim, sent_at, must_verify=decision == Verify())
+            case Conflict() | InProgress() | Abandoned() | Refuse():
+                plan.tell(EventName.REFUSED, seen.attempt, type(decision).__name__)
+                attempts = yield from _history(decision, seen)
+                raise refusals.refusal(plan, decision, seen, attempts)
+        seen = yield from _look_again(plan)
+
+
+def _take_over(
+    plan: Plan, claim: Claim, seen: Execution, *, verifies: bool
+) -> Generator[Command, Any, Execution | None]:
+    try:
+        taken: Execution | None = yield from ask_patiently(
+            _take_over_core, seen, claim, plan.new.fingerprint, not verifies
+        )
+    except TransientStorageError as exc:
+        if exc.sqlstate == LOCK_NOT_AVAILABLE:
+            raise refusals.locked(plan) from exc
+        raise
+    if taken is not None:
+        plan.tell(EventName.TAKEN_OVER, taken.attempt, f"was {seen.status}")
+    return taken
+
+
+def _take_over_core(
+    executions: ExecutionRepository,
+    seen: Execution,
+    claim: Claim,
+    fingerprint: str,
+    counts: bool,  # noqa: FBT001 # commands carry positional arguments
+) -> Execution | None:
+    return executions.take_over(seen, claim, fingerprint, counts=counts)
+
+
+def _history(decision: object, seen: Execution) -> Generator[Command, Any, list[Any]]:
+    if not isinstance(decision, Refuse):
+        return []
+    attempts: list[Any] = yield from ask_patiently(ExecutionRepository.attempts, seen.id)
+    return attempts
+
+
+def _look_again(plan: Plan) -> Generator[Command, Any, Execution]:
+    seen: Execution | None = yield from ask_patiently(ExecutionRepository.read, plan.new.id)
+    if seen is None:
+        raise refusals.vanished(plan.new.id)
+    return seen
+
+
+def replay(plan: Plan, seen: Execution) -> ExecutionResult[Any]:
+    """Return the stored result in its type, or raise ResultErasedError."""
+    if seen.erased_at is not None:
+        raise refusals.erased(seen)
+    plan.tell(EventName.REPLAYED, seen.attempt)
+    return ExecutionResult(plan.codec.decode(seen.result_json), cached=True, execution=seen)

@@ -1,0 +1,60 @@
+"""What a flow asks of the shell that drives it; the shell answers with a value or an exception."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from exec_tracker.context import ExecutionContext
+    from exec_tracker.types import Execution
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Call an ExecutionRepository method on an autocommitted connection."""
+
+    method: Callable[..., Any]
+    arguments: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """Read one execution; several waiters on one key share a read that is `freshness` seconds old."""
+
+    execution_id: str
+    freshness: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """Let this many seconds pass, holding no connection."""
+
+    seconds: float
+
+
+@dataclass(slots=True, eq=False)
+class Invoke:
+    """Call the user's function, with no transaction of the tracker's open."""
+
+    function: Callable[[ExecutionContext], Any]
+    context: ExecutionContext
+    started: bool = False
+
+
+class EscapedStopError(Exception):
+    """Carries a StopIteration out of a flow, which Python would turn into a RuntimeError."""
+
+    def __init__(self, error: StopIteration) -> None:
+        """Carry the executor's own exception; the shell raises it."""
+        super().__init__()
+        self.error = error
+
+
+Command = Ask | Poll | Sleep | Invoke
+
+if TYPE_CHECKING:
+    Flow = Generator[Command, Any, Any]
+    Reading = Generator[Command, Any, "Execution | None"]

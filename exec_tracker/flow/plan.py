@@ -1,0 +1,93 @@
+"""One call to execute, with everything it needs decided before the claim."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+from uuid import uuid4
+
+from exec_tracker.context import ExecutionContext
+from exec_tracker.policies import EventName, ExecutionEvent
+from exec_tracker.repository import Claim
+from exec_tracker.transitions import Claimant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import timedelta
+    from uuid import UUID
+
+    from exec_tracker.codec import ResultCodec
+    from exec_tracker.leases import HeldLease
+    from exec_tracker.policies import RetryPolicy
+    from exec_tracker.repository import NewExecution
+    from exec_tracker.transitions import Policy
+    from exec_tracker.types import Execution, OnRunning
+
+
+class LeaseKeeper(Protocol):
+    """Keeps leases alive: a thread, a task, or a test's hand."""
+
+    def hold(self, execution_id: str, token: UUID, lease: timedelta, since: float) -> HeldLease:
+        """Keep a lease alive until it is released."""
+
+    def release(self, entry: HeldLease) -> None:
+        """Stop keeping a lease."""
+
+    def beat_now(self, entry: HeldLease) -> None:
+        """Renew one lease now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What one call was asked to do; immutable."""
+
+    new: NewExecution
+    idempotency_key: str
+    executor: Callable[[ExecutionContext], Any]
+    codec: ResultCodec[Any]
+    policy: Policy
+    retry: RetryPolicy
+    on_running: OnRunning
+    wait_timeout: timedelta
+    verify: Callable[[ExecutionContext], Any] | None
+    unknown_on: tuple[type[BaseException], ...]
+    lease: timedelta | None
+    save_timeout: timedelta
+    claimed_by: str
+    leases: LeaseKeeper
+    observe: Callable[[ExecutionEvent], None]
+
+    def new_claim(self) -> Claim:
+        """Make a claim with a fresh token."""
+        return Claim(uuid4(), self.claimed_by, self.lease)
+
+    def claimant(self, claim: Claim) -> Claimant:
+        """Say who asks, for the pure rules."""
+        return Claimant(
+            self.new.id, self.new.workflow_id, self.new.user_id, self.new.fingerprint, claim.token
+        )
+
+    def context(self, held: Held, lease: HeldLease | None) -> ExecutionContext:
+        """Tell the executor about its run."""
+        return ExecutionContext(
+            idempotency_key=self.idempotency_key,
+            execution_id=self.new.id,
+            attempt=held.execution.attempt,
+            claim_token=held.claim.token,
+            _lease=lease,
+            _beat=self.leases.beat_now,
+        )
+
+    def tell(self, name: EventName, attempt: int, detail: str | None = None) -> None:
+        """Report one decision to the host's observer."""
+        self.observe(ExecutionEvent(name, self.new.id, self.new.workflow_id, attempt, detail))
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A claim that is ours, and when it was sent: the lease cannot have begun before."""
+
+    execution: Execution
+    claim: Claim
+    sent_at: float
+    must_verify: bool = False

@@ -1,0 +1,111 @@
+"""Run the function under a claim: verify first where asked, then once, then store what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from exec_tracker.errors import ConfigurationError, LeaseLostError, OutcomeUnknownError
+from exec_tracker.flow import refusals
+from exec_tracker.flow.commands import EscapedStopError, Invoke
+from exec_tracker.flow.patience import ask_patiently
+from exec_tracker.flow.saving import save_failure, save_result
+from exec_tracker.policies import DidNotHappen, EventName, Happened, Unknown
+from exec_tracker.repository import ExecutionRepository
+from exec_tracker.types import ExecutionResult
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from exec_tracker.flow.commands import Command
+    from exec_tracker.flow.plan import Held, Plan
+    from exec_tracker.leases import HeldLease
+
+    Running = Generator[Command, Any, ExecutionResult[Any]]
+
+
+def run(plan: Plan, held: Held) -> Running:
+    """Run under the claim; its lease is kept alive until the outcome is stored."""
+    lease: HeldLease | None = None
+    if plan.lease is not None:
+        lease = plan.leases.hold(held.execution.id, held.claim.token, plan.lease, held.sent_at)
+    try:
+        if held.must_verify:
+            return (yield from _verify(plan, held, lease))
+        return (yield from _invoke(plan, held, lease))
+    finally:
+        if lease is not None:
+            plan.leases.release(lease)
+
+
+def _invoke(plan: Plan, held: Held, lease: HeldLease | None) -> Running:
+    if _is_late(held):
+        # The claim took longer than its lease: someone may have taken over. Ask under the token.
+        held = yield from _go_on(held, counts=False)
+    invoke = Invoke(plan.executor, plan.context(held, lease))
+    try:
+        value = yield invoke
+    except GeneratorExit:
+        raise
+    except BaseException as exc:
+        yield from save_failure(plan, held, exc, started=invoke.started)
+        if isinstance(exc, StopIteration):
+            raise EscapedStopError(exc) from None
+        raise
+    return (yield from save_result(plan, held, value))
+
+
+def _verify(plan: Plan, held: Held, lease: HeldLease | None) -> Running:
+    """Ask the caller's verifier what happened, while the claim keeps other verifiers away."""
+    assert plan.verify is not None  # noqa: S101 # the rules verify only where there is a verifier
+    invoke = Invoke(plan.verify, plan.context(held, lease))
+    try:
+        answer = yield invoke
+        if not isinstance(answer, Happened | DidNotHappen | Unknown):
+            raise ConfigurationError(
+                f"verify= must answer Happened(result), DidNotHappen() or Unknown(), not {answer!r}."
+            )
+    except GeneratorExit:
+        raise
+    except BaseException as exc:
+        yield from _give_up(plan, held, exc)
+        raise
+    plan.tell(EventName.VERIFIED, held.execution.attempt, type(answer).__name__)
+    match answer:
+        case Happened(result):
+            saved = yield from save_result(plan, held, result)
+            return replace(saved, cached=True)
+        case DidNotHappen():
+            counted = yield from _go_on(held, counts=True)
+            return (yield from _invoke(plan, counted, lease))
+    unknown = refusals.abandoned(held.execution)
+    yield from _give_up(plan, held, unknown)
+    raise unknown
+
+
+def _give_up(plan: Plan, held: Held, why: BaseException) -> Generator[Command, Any, None]:
+    """Leave the execution abandoned, as it was found."""
+    left = OutcomeUnknownError(f"verification could not tell: {why}")
+    left.__cause__ = why
+    yield from save_failure(plan, held, left, started=True)
+
+
+def _is_late(held: Held) -> bool:
+    lease = held.claim.lease
+    return lease is not None and monotonic() >= held.sent_at + lease.total_seconds()
+
+
+def _go_on(held: Held, *, counts: bool) -> Generator[Command, Any, Held]:
+    sent_at = monotonic()
+    attempt = held.execution.attempt + int(counts)
+    standing = yield from ask_patiently(
+        ExecutionRepository.go_on, held.execution.id, held.claim, attempt
+    )
+    if standing is None:
+        raise LeaseLostError(
+            f"The claim on execution {held.execution.id!r} was taken over before its function "
+            "began; nothing was run here.",
+            execution=held.execution,
+        )
+    return replace(held, execution=standing, sent_at=sent_at)

@@ -1,0 +1,159 @@
+"""Store what came of a run, and never let a failure to store become a second run."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from exec_tracker.errors import (
+    ExecTrackerError,
+    LeaseLostError,
+    OutcomeUnknownError,
+    ResultNotStorableError,
+    StorageError,
+    TransientStorageError,
+)
+from exec_tracker.failures import failure_of
+from exec_tracker.flow.commands import Ask, Sleep
+from exec_tracker.flow.patience import ask_patiently, pauses
+from exec_tracker.policies import EventName
+from exec_tracker.repository import ExecutionRepository
+from exec_tracker.sqlstates import is_unstorable
+from exec_tracker.types import Execution, ExecutionResult, ExecutionStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from uuid import UUID
+
+    from exec_tracker.flow.commands import Command
+    from exec_tracker.flow.plan import Held, Plan
+    from exec_tracker.repository import Claim, Failure
+
+    Saving = Generator[Command, Any, Any]
+
+# An interrupted process has little time left; its lease tells the rest.
+_INTERRUPTED_PATIENCE = timedelta(seconds=5)
+
+
+def save_result(plan: Plan, held: Held, value: Any) -> Saving:
+    """Store the result under the claim's token and return what a replay would return.
+
+    Raises ResultNotStorableError, LeaseLostError or StorageError, each carrying the result.
+    """
+    try:
+        text = plan.codec.encode(value)
+    except ResultNotStorableError as exc:
+        yield from _save_unstorable(plan, held, exc)
+        raise
+    try:
+        stored = yield from _save(plan, ExecutionRepository.complete, held.claim.token, text)
+    except StorageError as exc:
+        if is_unstorable(exc):
+            refused = ResultNotStorableError(str(exc), result=value)
+            yield from _save_unstorable(plan, held, refused)
+            raise refused from exc
+        exc.result = value
+        raise
+    stored = stored or (yield from _own_earlier_write(held, text))
+    if stored is None:
+        plan.tell(EventName.LOST, held.execution.attempt)
+        raise _lost(held, value)
+    plan.tell(EventName.COMPLETED, stored.attempt)
+    return ExecutionResult(plan.codec.decode(stored.result_json), cached=False, execution=stored)
+
+
+def save_failure(plan: Plan, held: Held, error: BaseException, *, started: bool) -> Saving:
+    """Store what the function raised; the caller then raises it, whatever happens here.
+
+    An interrupt says nothing about the effect, unless the function had not started.
+    """
+    interrupted = not isinstance(error, Exception)
+    unknown = started and (
+        interrupted or isinstance(error, (OutcomeUnknownError, *plan.unknown_on))
+    )
+    retryable = not unknown and (not started or plan.retry.is_retryable(error))
+    failure = failure_of(
+        error,
+        retryable=retryable,
+        outcome_unknown=unknown,
+        retry_delay=plan.retry.delay_after(held.execution.attempt) if retryable else None,
+    )
+    patience = min(plan.save_timeout, _INTERRUPTED_PATIENCE) if interrupted else plan.save_timeout
+    try:
+        stored = yield from _save(
+            plan, ExecutionRepository.fail, held.claim.token, failure, patience
+        )
+    except ExecTrackerError as exc:
+        error.add_note(f"exec_tracker could not record this failure: {exc}")
+        return
+    if stored is None:
+        error.add_note("exec_tracker did not record this failure: the claim was lost before.")
+    name = EventName.ABANDONED if unknown else EventName.FAILED
+    plan.tell(name if stored else EventName.LOST, held.execution.attempt)
+
+
+def withdraw(plan: Plan, claim: Claim, interrupt: BaseException) -> Saving:
+    """Give up a claim that was interrupted while it was made: nothing has run under it."""
+    failure = failure_of(interrupt, retryable=True)
+    try:
+        yield from _save(
+            plan, ExecutionRepository.fail, claim.token, failure, _INTERRUPTED_PATIENCE
+        )
+    except ExecTrackerError as exc:
+        interrupt.add_note(f"exec_tracker could not withdraw its claim: {exc}")
+
+
+def _save_unstorable(plan: Plan, held: Held, error: ResultNotStorableError) -> Saving:
+    failure = failure_of(error, retryable=False)
+    try:
+        yield from _save(plan, ExecutionRepository.fail, held.claim.token, failure)
+    except ExecTrackerError as exc:
+        error.add_note(f"exec_tracker could not record this either: {exc}")
+    plan.tell(EventName.FAILED, held.execution.attempt, "result not storable")
+
+
+def _save(
+    plan: Plan,
+    method: Callable[..., Execution | None],
+    token: UUID,
+    outcome: str | Failure,
+    patience: timedelta | None = None,
+) -> Generator[Command, Any, Execution | None]:
+    """Repeat a write until it is answered: the token fences it, so it cannot do harm twice."""
+    deadline = monotonic() + (patience or plan.save_timeout).total_seconds()
+    for pause in pauses():
+        try:
+            written: Execution | None = yield Ask(method, (plan.new.id, token, outcome))
+        except TransientStorageError as exc:
+            if monotonic() + pause > deadline:
+                raise StorageError(
+                    f"The outcome of execution {plan.new.id!r} could not be stored in time: {exc}",
+                    sqlstate=exc.sqlstate,
+                    in_doubt=exc.in_doubt,
+                ) from exc
+        else:
+            return written
+        yield Sleep(pause)
+    raise AssertionError("pauses never end")  # pragma: no cover
+
+
+def _own_earlier_write(held: Held, text: str) -> Generator[Command, Any, Execution | None]:
+    """Recognise a write of ours whose answer was lost: our token, and the same result."""
+    seen: Execution | None = yield from ask_patiently(ExecutionRepository.read, held.execution.id)
+    if seen is None or seen.status is not ExecutionStatus.COMPLETED:
+        return None
+    same = seen.claim_token == held.claim.token and seen.result == json.loads(text)
+    return seen if same else None
+
+
+def _lost(held: Held, value: Any) -> LeaseLostError:
+    return LeaseLostError(
+        f"Execution {held.execution.id!r} was taken over or decided by someone else before attempt "
+        f"{held.execution.attempt} could store its result, which this error carries. The function "
+        "has run; reconcile its effect with the stored outcome.",
+        execution=held.execution,
+        result=value,
+    )

@@ -1,0 +1,89 @@
+"""What a caller wants done when work fails, is abandoned, or is worth knowing about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+
+class EventName(StrEnum):
+    """What the tracker decided or did."""
+
+    CLAIMED = "claimed"
+    TAKEN_OVER = "taken_over"
+    REPLAYED = "replayed"
+    REFUSED = "refused"
+    WAITED = "waited"
+    VERIFIED = "verified"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    ABANDONED = "abandoned"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionEvent:
+    """One decision about one execution, as `on_event` receives it."""
+
+    name: EventName
+    execution_id: str
+    workflow_id: str
+    attempt: int
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """A verifier's answer: the effect happened, with this result."""
+
+    result: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class DidNotHappen:
+    """A verifier's answer: the effect did not happen; the function may run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A verifier's answer: it cannot tell; the execution stays abandoned."""
+
+
+Verification = Happened | DidNotHappen | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """Whether and when a failed execution may be run again by a later call.
+
+    The default has no limit and no back-off. `max_attempts` counts over all calls, since attempts
+    are never reset. `backoff` doubles with each attempt up to `max_backoff`; before it has passed,
+    callers get ExecutionFailedError with `retry_after`. A failure is retryable unless its exception
+    is one of `give_up_on`, or `retry_on` is given and it is none of those.
+    """
+
+    max_attempts: int | None = None
+    backoff: timedelta = timedelta(0)
+    max_backoff: timedelta = timedelta(hours=1)
+    retry_on: tuple[type[BaseException], ...] | None = None
+    give_up_on: tuple[type[BaseException], ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse limits that could never be met."""
+        if self.max_attempts is not None and self.max_attempts < 1:
+            raise ValueError("max_attempts must be at least 1, or None for no limit")
+        if self.backoff < timedelta(0) or self.max_backoff < timedelta(0):
+            raise ValueError("backoff and max_backoff must not be negative")
+
+    def is_retryable(self, error: BaseException) -> bool:
+        """Tell whether a failure with this exception may be run again."""
+        if isinstance(error, self.give_up_on):
+            return False
+        return self.retry_on is None or isinstance(error, self.retry_on)
+
+    def delay_after(self, attempt: int) -> timedelta:
+        """How long after the failure of this attempt the next one may start."""
+        doublings = min(max(attempt - 1, 0), 30)
+        return min(self.backoff * 2**doublings, self.max_backoff)

@@ -1,0 +1,128 @@
+"""List executions: newest first, one ordered index scan each, in pages that inserts do not move."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from sqlalchemy import Text, and_, cast, func, or_, select, tuple_
+
+from exec_tracker.models import WorkflowExecution as Row
+from exec_tracker.repository import snapshot
+from exec_tracker.statements import COLUMN_NAMES
+from exec_tracker.types import ExecutionStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+    from sqlalchemy import ColumnElement, Select
+    from sqlalchemy.orm import Session
+
+    from exec_tracker.types import Execution, ExecutionActor
+
+_JSON_COLUMNS = frozenset({"result", "parameters", "error"})
+
+# A bound for a listing that nobody has asked to be longer: it is built in memory.
+MAX_LIMIT = 1000
+
+
+def list_executions(
+    session: Session,
+    *,
+    limit: int,
+    user_id: UUID | None = None,
+    workflow_id: str | None = None,
+    status: ExecutionStatus | None = None,
+    actor: ExecutionActor | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    before: Execution | None = None,
+) -> list[Execution]:
+    """List what matches all filters, newest first; `before` is the last snapshot of the last page."""
+    conditions = _equal(user_id=user_id, workflow_id=workflow_id, status=status, actor=actor)
+    if since is not None:
+        conditions.append(Row.created_at >= since)
+    if until is not None:
+        conditions.append(Row.created_at < until)
+    if before is not None:
+        conditions.append(tuple_(Row.created_at, Row.id) < (before.created_at, before.id))
+    return _newest(session, conditions, limit)
+
+
+def find_abandoned(
+    session: Session,
+    *,
+    limit: int,
+    user_id: UUID | None = None,
+    workflow_id: str | None = None,
+    before: Execution | None = None,
+) -> list[Execution]:
+    """List executions whose outcome is unknown, newest first.
+
+    Only the partial index on statuses that are not completed is read.
+    """
+    conditions = _equal(user_id=user_id, workflow_id=workflow_id)
+    conditions.append(
+        or_(
+            and_(
+                Row.status == ExecutionStatus.RUNNING.value,
+                Row.lease_expires_at <= func.clock_timestamp(),
+            ),
+            and_(
+                Row.status == ExecutionStatus.FAILED.value,
+                Row.error["outcome_unknown"].as_boolean().is_(True),
+            ),
+        )
+    )
+    if before is not None:
+        conditions.append(tuple_(Row.created_at, Row.id) < (before.created_at, before.id))
+    return _newest(session, conditions, limit)
+
+
+def count_by_status(session: Session, user_id: UUID | None = None) -> dict[ExecutionStatus, int]:
+    """Count executions per status, statuses without any included."""
+    rows = session.execute(
+        select(Row.status, func.count()).where(*_equal(user_id=user_id)).group_by(Row.status)
+    )
+    counted = {ExecutionStatus(status): count for status, count in rows}
+    return {status: counted.get(status, 0) for status in ExecutionStatus}
+
+
+def check_limit(limit: int) -> int:
+    """Return a usable limit, or raise ValueError."""
+    if not 1 <= limit <= MAX_LIMIT:
+        raise ValueError(f"limit must be between 1 and {MAX_LIMIT}, not {limit}")
+    return limit
+
+
+def check_user(user_id: UUID | str) -> UUID:
+    """Return the user's id as a UUID, or raise ValueError."""
+    return user_id if isinstance(user_id, UUID) else UUID(user_id)
+
+
+def _equal(**filters: Any) -> list[ColumnElement[bool]]:
+    return [
+        getattr(Row, name) == (str(value) if isinstance(value, str) else value)
+        for name, value in filters.items()
+        if value is not None
+    ]
+
+
+def _newest(
+    session: Session, conditions: Iterable[ColumnElement[bool]], limit: int
+) -> list[Execution]:
+    page = (
+        _snapshot_columns()
+        .where(*conditions)
+        .order_by(Row.created_at.desc(), Row.id.desc())
+        .limit(limit)
+    )
+    return [snapshot(tuple(row)) for row in session.execute(page)]
+
+
+def _snapshot_columns() -> Select[Any]:
+    columns: list[Any] = []
+    for name in COLUMN_NAMES[:-1]:
+        column = getattr(Row, name)
+        columns.append(cast(column, Text).label(name) if name in _JSON_COLUMNS else column)
+    return select(*columns, func.clock_timestamp().label("observed_at"))

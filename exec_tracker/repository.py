@@ -1,0 +1,312 @@
+"""Run the protocol's statements on one connection and return snapshots."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+from exec_tracker import statements as sql
+from exec_tracker.sqlstates import translate
+from exec_tracker.types import (
+    AttemptOutcome,
+    Execution,
+    ExecutionActor,
+    ExecutionAttempt,
+    ExecutionStatus,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.engine import Dialect
+    from sqlalchemy.engine.interfaces import DBAPIConnection
+
+    from exec_tracker.statements import Statement
+
+# How long a statement waits for another transaction that holds the same key.
+LOCK_TIMEOUT = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True)
+class NewExecution:
+    """What a row is made of when it is inserted."""
+
+    id: str
+    workflow_id: str
+    workflow_name: str | None
+    user_id: UUID
+    actor: str | None
+    parameters_json: str | None
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who takes an attempt, and for how long it is believed; no lease is believed for ever."""
+
+    token: UUID
+    claimed_by: str | None
+    lease: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What is stored about an attempt that did not complete."""
+
+    message: str
+    error: dict[str, Any]
+    history: dict[str, Any]
+    retry_delay: timedelta | None = None
+
+    @property
+    def outcome(self) -> AttemptOutcome:
+        """How the history calls it."""
+        unknown = self.error.get("outcome_unknown", False)
+        return AttemptOutcome.ABANDONED if unknown else AttemptOutcome.FAILED
+
+
+class ExecutionRepository:
+    """The executions as one connection sees them; commits nothing by itself.
+
+    On a connection in autocommit each method is durable when it returns; inside a transaction it
+    is part of it. Methods that write return None where the row is no longer what the caller
+    decided upon. Raises the errors of `sqlstates.translate`.
+    """
+
+    def __init__(
+        self,
+        connection: DBAPIConnection,
+        dialect: Dialect,
+        *,
+        schema: str | None = None,
+        lock_timeout: timedelta = LOCK_TIMEOUT,
+    ) -> None:
+        """Borrow `connection`, which stays its owner's."""
+        self._connection = connection
+        self._dialect = dialect
+        self._schema = schema
+        self._lock_timeout = f"{max(int(lock_timeout.total_seconds() * 1000), 1)}ms"
+
+    def insert(self, new: NewExecution, claim: Claim | None) -> Execution | None:
+        """Insert the row, `running` under `claim` or else `pending`; None where the key exists."""
+        return self._one(
+            sql.INSERT_EXECUTION,
+            id=new.id,
+            workflow_id=new.workflow_id,
+            workflow_name=new.workflow_name,
+            user_id=str(new.user_id),
+            actor=new.actor,
+            parameters=new.parameters_json,
+            fingerprint=new.fingerprint,
+            status="pending" if claim is None else "running",
+            attempt=0 if claim is None else 1,
+            **_claim_arguments(claim),
+        )
+
+    def read(self, execution_id: str) -> Execution | None:
+        """Read one execution without a lock."""
+        return self._one(sql.READ_EXECUTION, id=execution_id)
+
+    def take_over(
+        self, seen: Execution, claim: Claim, fingerprint: str | None, *, counts: bool = True
+    ) -> Execution | None:
+        """Claim the row for its next attempt, if it is still as `seen` and no lease is live.
+
+        A claim that does not count (for verification) keeps the attempt's number.
+        """
+        return self._one(
+            sql.TAKE_OVER,
+            increment=int(counts),
+            fingerprint=fingerprint,
+            **_claim_arguments(claim),
+            **_seen_arguments(seen),
+            **_displaced_arguments(seen, "its lease expired and the execution was taken over"),
+        )
+
+    def go_on(self, execution_id: str, claim: Claim, attempt: int) -> Execution | None:
+        """Renew one's own claim, as this attempt: the next one where work begins only now."""
+        return self._one(
+            sql.CONTINUE_CLAIM, id=execution_id, attempt=attempt, **_claim_arguments(claim)
+        )
+
+    def complete(self, execution_id: str, token: UUID, result_json: str) -> Execution | None:
+        """Store the result under the claim's token."""
+        return self._one(sql.COMPLETE_CLAIM, id=execution_id, token=str(token), result=result_json)
+
+    def complete_unclaimed(self, seen: Execution, result_json: str) -> Execution | None:
+        """Store a result if the row is still as `seen` and no lease is live."""
+        return self._one(
+            sql.COMPLETE_UNCLAIMED,
+            token=str(uuid4()),
+            result=result_json,
+            **_seen_arguments(seen),
+        )
+
+    def fail(self, execution_id: str, token: UUID, failure: Failure) -> Execution | None:
+        """Store a failure and the ended attempt under the claim's token."""
+        return self._one(
+            sql.FAIL_CLAIM,
+            id=execution_id,
+            token=str(token),
+            seen_status="running",
+            **_failure_arguments(failure),
+        )
+
+    def fail_unclaimed(self, seen: Execution, failure: Failure) -> Execution | None:
+        """Store a failure if the row is still as `seen` and no lease is live."""
+        return self._one(
+            sql.FAIL_UNCLAIMED,
+            token=str(uuid4()),
+            **_seen_arguments(seen),
+            **_failure_arguments(failure),
+        )
+
+    def reset(self, seen: Execution) -> Execution | None:
+        """Make the row pending again if it is still as `seen` and no lease is live."""
+        return self._one(
+            sql.RESET_EXECUTION,
+            **_seen_arguments(seen),
+            **_displaced_arguments(seen, "its outcome was unknown and the execution was reset"),
+        )
+
+    def renew(self, claims: Sequence[tuple[str, UUID, timedelta]]) -> dict[UUID, bool]:
+        """Renew leases whose tokens stand; per token, whether it was renewed (True) or lost (False).
+
+        A token that is missing from the answer stands on a row that another transaction has
+        locked: it was skipped, and is neither renewed nor lost.
+        """
+        rows = self.fetch(
+            sql.RENEW_LEASES,
+            ids=[execution_id for execution_id, _, _ in claims],
+            tokens=[str(token) for _, token, _ in claims],
+            leases=[lease.total_seconds() for _, _, lease in claims],
+        )
+        return {UUID(str(token)): renewed for token, renewed, lost in rows if renewed or lost}
+
+    def attempts(self, execution_id: str) -> list[ExecutionAttempt]:
+        """Read the ended, unsuccessful attempts, oldest first."""
+        return [attempt_snapshot(row) for row in self.fetch(sql.READ_ATTEMPTS, id=execution_id)]
+
+    def erase(self, execution_id: str) -> Execution | None:
+        """Blank result, parameters and errors; None where it is missing or running."""
+        return self._one(sql.ERASE_EXECUTION, id=execution_id)
+
+    def delete(self, execution_id: str) -> bool:
+        """Delete the row and its history; False where it is missing or its lease is live."""
+        return bool(self.fetch(sql.DELETE_EXECUTION, id=execution_id))
+
+    def purge(self, older_than: timedelta, statuses: Sequence[str], batch_size: int) -> int:
+        """Delete one batch of ended executions past retention and tell how many went."""
+        rows = self.fetch(
+            sql.PURGE_BATCH,
+            older_than=older_than.total_seconds(),
+            statuses=list(statuses),
+            batch_size=batch_size,
+        )
+        return len(rows)
+
+    def ensure_user(self, user_id: UUID) -> None:
+        """Insert a user into a standalone database's `auth.users`, unless it is there."""
+        self.fetch(sql.ENSURE_USER, user_id=str(user_id))
+
+    def schema_note(self) -> tuple[bool, str | None]:
+        """Tell whether the tables are there, and what the schema says about the library it needs."""
+        present, note = self.fetch(sql.READ_SCHEMA_NOTE)[0]
+        return present, note
+
+    def fetch(self, statement: Statement, **parameters: Any) -> list[Sequence[Any]]:
+        """Run one statement and return its rows, translating the driver's errors."""
+        rendered = sql.render(statement, self._dialect, self._schema)
+        parameters["lock_timeout"] = self._lock_timeout
+        cursor = None
+        try:
+            cursor = self._connection.cursor()
+            cursor.execute(rendered.sql, rendered.arguments(parameters))
+            return list(cursor.fetchall())
+        except self._dialect.loaded_dbapi.Error as exc:
+            raise translate(exc) from exc
+        finally:
+            if cursor is not None:
+                cursor.close()
+
+    def _one(self, statement: Statement, **parameters: Any) -> Execution | None:
+        rows = self.fetch(statement, **parameters)
+        return snapshot(rows[0]) if rows else None
+
+
+def _claim_arguments(claim: Claim | None) -> dict[str, Any]:
+    if claim is None:
+        return {"token": None, "claimed_by": None, "lease": None}
+    return {
+        "token": str(claim.token),
+        "claimed_by": claim.claimed_by,
+        "lease": _seconds(claim.lease),
+    }
+
+
+def _seen_arguments(seen: Execution) -> dict[str, Any]:
+    return {
+        "id": seen.id,
+        "seen_status": str(seen.status),
+        "seen_attempt": seen.attempt,
+        "seen_token": None if seen.claim_token is None else str(seen.claim_token),
+    }
+
+
+def _displaced_arguments(seen: Execution, reason: str) -> dict[str, Any]:
+    history = {"type": "Abandoned", "message": reason, "outcome_unknown": True}
+    return {
+        "seen_claimed_by": seen.claimed_by,
+        "seen_started_at": seen.started_at and seen.started_at.isoformat(),
+        "history_error": json.dumps(history),
+    }
+
+
+def _failure_arguments(failure: Failure) -> dict[str, Any]:
+    return {
+        "error_message": failure.message,
+        "error": json.dumps(failure.error),
+        "outcome": str(failure.outcome),
+        "history_error": json.dumps(failure.history),
+        "retry_delay": _seconds(failure.retry_delay),
+    }
+
+
+def _seconds(duration: timedelta | None) -> float | None:
+    return None if duration is None else duration.total_seconds()
+
+
+def snapshot(row: Sequence[Any]) -> Execution:
+    """Build a snapshot from a row in the order of COLUMN_NAMES, without validating it again."""
+    values = dict(zip(sql.COLUMN_NAMES, row, strict=True))
+    result_json = values["result"]
+    for name in ("result", "parameters", "error"):
+        values[name] = None if values[name] is None else json.loads(values[name])
+    for name in ("user_id", "claim_token"):
+        values[name] = None if values[name] is None else UUID(str(values[name]))
+    for name, value in values.items():
+        if isinstance(value, datetime):
+            values[name] = value.astimezone(UTC)
+    values["status"] = ExecutionStatus(values["status"])
+    values["actor"] = None if values["actor"] is None else ExecutionActor(values["actor"])
+    execution = Execution.model_construct(**values)
+    execution._result_json = result_json  # noqa: SLF001 # the private half of its constructor
+    return execution
+
+
+def attempt_snapshot(row: Sequence[Any]) -> ExecutionAttempt:
+    """Build an attempt from a row of READ_ATTEMPTS."""
+    execution_id, attempt, user_id, claimed_by, started_at, ended_at, outcome, error = row
+    return ExecutionAttempt(
+        execution_id=execution_id,
+        attempt=attempt,
+        user_id=user_id if isinstance(user_id, UUID) else UUID(str(user_id)),
+        claimed_by=claimed_by,
+        started_at=started_at and started_at.astimezone(UTC),
+        ended_at=ended_at.astimezone(UTC),
+        outcome=AttemptOutcome(outcome),
+        error=None if error is None else json.loads(error),
+    )

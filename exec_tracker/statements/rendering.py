@@ -1,0 +1,112 @@
+"""Write a statement in one driver's parameter style, with the parts that several share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import text
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One SQL statement; names in braces stand for the qualified tables and the shared parts."""
+
+    name: str
+    sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A statement in one driver's parameter style; `order` is None where parameters have names."""
+
+    sql: str
+    order: tuple[str, ...] | None
+
+    def arguments(self, parameters: dict[str, Any]) -> Any:
+        """Arrange the parameters as the driver wants them."""
+        if self.order is None:
+            return parameters
+        return tuple(parameters[name] for name in self.order)
+
+
+# What a snapshot is made of, read from the alias `e`, in this order.
+_COLUMNS = """
+       e.id, e.workflow_id, e.workflow_name, e.user_id, e.status, e.result::text AS result,
+       e.error_message, e.parameters::text AS parameters, e.actor, e.created_at, e.updated_at,
+       e.started_at, e.completed_at, e.attempt, e.claim_token, e.claimed_by, e.lease_expires_at,
+       e.fingerprint, e.retry_at, e.erased_at, e.error::text AS error,
+       clock_timestamp() AS observed_at"""
+
+COLUMN_NAMES = tuple(
+    part.split(" AS ")[-1].strip().removeprefix("e.") for part in _COLUMNS.split(",")
+)
+
+_SHARED = {
+    "columns": _COLUMNS,
+    # Bounds the wait for another transaction on the same key, and has the commit flushed to disk
+    # even for a role with synchronous_commit = off: a claim lost in a server crash would let the
+    # effect happen again. Stronger settings are left as they are. Local to the statement.
+    "setting": """setting AS MATERIALIZED (
+    SELECT set_config('lock_timeout', CAST(:lock_timeout AS text), true),
+           CASE WHEN current_setting('synchronous_commit') = 'off'
+                THEN set_config('synchronous_commit', 'on', true) END
+)""",
+    # The row is still what was decided upon, and no lease is live. The server evaluates this again
+    # on the newest row once it has the lock, so that a heartbeat which renewed an expired lease
+    # meanwhile is seen.
+    "unchanged": """e.id = CAST(:id AS text)
+        AND e.status = CAST(:seen_status AS text)
+        AND e.attempt = CAST(:seen_attempt AS integer)
+        AND e.claim_token IS NOT DISTINCT FROM CAST(:seen_token AS uuid)
+        AND (e.status <> 'running' OR e.lease_expires_at IS NULL
+             OR e.lease_expires_at <= clock_timestamp())""",
+    # The claim is still mine; an expired lease does not matter while the token stands.
+    "mine": """e.id = CAST(:id AS text)
+        AND e.claim_token = CAST(:token AS uuid)
+        AND e.status = 'running'""",
+    "lease_end": "clock_timestamp() + CAST(:lease AS double precision) * interval '1 second'",
+    "completed": """status = 'completed', result = CAST(CAST(:result AS text) AS jsonb),
+            completed_at = clock_timestamp(), lease_expires_at = NULL, error = NULL,
+            error_message = NULL, retry_at = NULL""",
+    "failed": """status = 'failed', error_message = CAST(:error_message AS text),
+            error = CAST(CAST(:error AS text) AS jsonb), completed_at = clock_timestamp(),
+            lease_expires_at = NULL, result = NULL,
+            retry_at = clock_timestamp()
+                       + CAST(:retry_delay AS double precision) * interval '1 second'""",
+    # The attempt that ended with this failure; a failure that is only re-judged has ended before.
+    "failed_history": """history AS (
+    INSERT INTO {attempts}
+           (execution_id, attempt, user_id, claimed_by, started_at, ended_at, outcome, error)
+    SELECT e.id, e.attempt, e.user_id, e.claimed_by, e.started_at, e.completed_at,
+           CAST(:outcome AS text), CAST(CAST(:history_error AS text) AS jsonb)
+      FROM e WHERE CAST(:seen_status AS text) <> 'failed'
+)""",
+    # The claim that was displaced: its attempt ended with its outcome unknown.
+    "abandoned_history": """history AS (
+    INSERT INTO {attempts}
+           (execution_id, attempt, user_id, claimed_by, started_at, ended_at, outcome, error)
+    SELECT e.id, CAST(:seen_attempt AS integer), e.user_id, CAST(:seen_claimed_by AS text),
+           CAST(CAST(:seen_started_at AS text) AS timestamptz), clock_timestamp(), 'abandoned',
+           CAST(CAST(:history_error AS text) AS jsonb)
+      FROM e WHERE CAST(:seen_status AS text) = 'running'
+)""",
+}
+
+
+@lru_cache(maxsize=1024)
+def render(statement: Statement, dialect: Dialect, schema: str | None) -> Rendered:
+    """Write a statement for one dialect and schema; without a schema, search_path decides."""
+    prefix = f"{dialect.identifier_preparer.quote_identifier(schema)}." if schema else ""
+    tables = {
+        "executions": f"{prefix}workflow_executions",
+        "attempts": f"{prefix}workflow_execution_attempts",
+    }
+    shared = {name: part.format(**tables) for name, part in _SHARED.items()}
+    compiled = text(statement.sql.format(**tables, **shared)).compile(dialect=dialect)
+    order = getattr(compiled, "positiontup", None)
+    return Rendered(str(compiled), tuple(order) if order is not None else None)

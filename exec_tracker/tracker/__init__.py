@@ -1,0 +1,177 @@
+"""The sync tracker: run work under an idempotency key, and ask about what was run."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast
+
+from exec_tracker.codec import DEFAULT_MAX_BYTES
+from exec_tracker.errors import ConfigurationError
+from exec_tracker.executors import is_asynchronous
+from exec_tracker.flow import execute
+from exec_tracker.planning import (
+    DEFAULT,
+    DEFAULT_LEASE,
+    DEFAULT_SAVE_TIMEOUT,
+    DEFAULT_WAIT,
+    NO_RETRY_LIMIT,
+    TrackerSettings,
+)
+from exec_tracker.settings import require_database_url
+from exec_tracker.tracker.verbs import ExecutionVerbs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from sqlalchemy import Engine
+    from sqlalchemy.engine import URL
+    from sqlalchemy.orm import Session, sessionmaker
+
+    from exec_tracker.policies import ExecutionEvent, RetryPolicy
+    from exec_tracker.types import ExecuteOptions, ExecutionResult
+
+T = TypeVar("T")
+
+__all__ = ["ExecutionTracker", "get_execution_tracker", "reset_execution_tracker"]
+
+
+class ExecutionTracker(ExecutionVerbs):
+    """Runs each piece of work once per idempotency key, on the caller's PostgreSQL.
+
+    Thread-safe; share one per process, also across a fork. With an engine or sessionmaker it
+    borrows connections from the host's pool, single statements at a time, and never closes the
+    host's engine; with a URL it makes an engine of its own, which `close()` disposes.
+    """
+
+    def __init__(
+        self,
+        bind: Engine | sessionmaker[Session] | URL | str,
+        *,
+        lease: timedelta | None = DEFAULT_LEASE,
+        save_timeout: timedelta = DEFAULT_SAVE_TIMEOUT,
+        fingerprint_key: bytes | None = None,
+        claimed_by: str | None = None,
+        max_result_bytes: int = DEFAULT_MAX_BYTES,
+        on_event: Callable[[ExecutionEvent], None] | None = None,
+        schema: str | None = None,
+    ) -> None:
+        """Prepare a tracker; nothing is connected before the first call.
+
+        `lease` is how long a claim is believed after its owner was last heard of; a heartbeat
+        renews it at a third of that. `schema` qualifies the tables where search_path does not find
+        them. Raises ConfigurationError for what cannot work.
+        """
+        super().__init__(bind, schema=schema)
+        named = {} if claimed_by is None else {"claimed_by": claimed_by}
+        self._settings = TrackerSettings(
+            lease=lease,
+            save_timeout=save_timeout,
+            fingerprint_key=fingerprint_key,
+            max_result_bytes=max_result_bytes,
+            on_event=self._observed(on_event),
+            **named,
+        )
+
+    def __repr__(self) -> str:
+        """Show where it works, without the password."""
+        state = ", closed" if self._closed else ""
+        return f"{type(self).__name__}({self._engine.url!r}{state})"
+
+    def __enter__(self) -> Self:
+        """Close at the end of a with block."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close."""
+        self.close()
+
+    def execute_idempotent(
+        self, options: ExecuteOptions, executor: Callable[..., T], **settings: Any
+    ) -> T:
+        """Run `executor` under the key and return its result, or the stored one: `execute().data`."""
+        result: ExecutionResult[T] = self.execute(options, executor, **settings)
+        return result.data
+
+    def execute(
+        self,
+        options: ExecuteOptions,
+        executor: Callable[..., T],
+        *,
+        result_type: Any = None,
+        on_running: Literal["raise", "wait"] = "raise",
+        wait_timeout: timedelta = DEFAULT_WAIT,
+        on_failed: Literal["retry", "raise"] = "retry",
+        retry: RetryPolicy = NO_RETRY_LIMIT,
+        on_abandoned: Literal["raise", "retry"] = "raise",
+        verify: Callable[..., Any] | None = None,
+        unknown_on: tuple[type[BaseException], ...] = (),
+        lease: timedelta | None = DEFAULT,
+        save_timeout: timedelta | None = None,
+    ) -> ExecutionResult[T]:
+        """Run `executor` unless its key has an outcome already, and tell which it was.
+
+        The claim is committed before the function runs, with no transaction open, and the result is
+        stored under the claim's token. A function that returned is never run again. One that raised
+        counts as not done and is run again by the next call, unless `on_failed` or `retry` says
+        otherwise. Where nobody knows, the execution is abandoned and stays so until somebody
+        decides. It blocks for as long as the function runs, and with `on_running="wait"` for as
+        long as another's does, at most `wait_timeout`.
+
+        The executor's own exception reaches the caller unchanged. Raises IdempotencyKeyReusedError,
+        ExecutionInProgressError, ExecutionAbandonedError, ExecutionFailedError, ResultErasedError,
+        ResultNotStorableError, LeaseLostError, UnknownUserError, ConfigurationError, SchemaError
+        or StorageError.
+        """
+        if is_asynchronous(executor):
+            raise ConfigurationError(
+                "The executor is async; use AsyncExecutionTracker, or a plain function."
+            )
+        plan = self._settings.plan(
+            options,
+            executor,
+            self._heartbeat,
+            result_type=result_type,
+            on_running=on_running,
+            wait_timeout=wait_timeout,
+            on_failed=on_failed,
+            retry=retry,
+            on_abandoned=on_abandoned,
+            verify=verify,
+            unknown_on=unknown_on,
+            lease=lease,
+            save_timeout=save_timeout,
+        )
+        return cast("ExecutionResult[T]", self._drive(execute(plan)))
+
+
+_shared: ExecutionTracker | None = None
+_shared_lock = threading.Lock()
+
+
+def get_execution_tracker() -> ExecutionTracker:
+    """Return the process's shared tracker, made from the environment at the first call.
+
+    Reads EXEC_TRACKER_DATABASE_URL, then DATABASE_URL; raises ConfigurationError where neither is
+    set or usable.
+    """
+    global _shared  # noqa: PLW0603 # the one lazily made singleton
+    with _shared_lock:
+        if _shared is None:
+            _shared = ExecutionTracker(require_database_url())
+        return _shared
+
+
+def reset_execution_tracker() -> None:
+    """Close and forget the shared tracker, so that the next call reads the environment again."""
+    global _shared  # noqa: PLW0603 # as above
+    with _shared_lock:
+        tracker, _shared = _shared, None
+    if tracker is not None:
+        tracker.close()
