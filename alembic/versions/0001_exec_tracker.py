@@ -97,6 +97,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drop the table; and the stand-in for the identity where it is ours and unused."""
+    step.wait_briefly_for_locks()
     for statement in DOWNGRADE:
         op.execute(statement)
     step.withdraw_identity()

@@ -8,6 +8,8 @@ Revises: 0001_exec_tracker
 
 from alembic import op
 
+from exec_tracker.migrations import revision as step
+
 revision = "0002_exec_tracker_claim"
 down_revision = "0001_exec_tracker"
 branch_labels = None
@@ -111,11 +113,13 @@ ALTER TABLE workflow_executions
 
 def upgrade() -> None:
     """Add the claim's columns and the attempts table."""
+    step.wait_briefly_for_locks()
     for statement in UPGRADE:
         op.execute(statement)
 
 
 def downgrade() -> None:
     """Drop them, with the history they hold."""
+    step.wait_briefly_for_locks()
     for statement in DOWNGRADE:
         op.execute(statement)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
 from alembic import command, context
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, create_engine, pool, text
+from sqlalchemy import Connection, create_engine, pool
+from sqlalchemy.exc import OperationalError
 
 from exec_tracker.errors import ExecTrackerError, SchemaTooNewError
 from exec_tracker.migrations.locking import exclusively
 from exec_tracker.migrations.options import OPTIONS_KEY, Options
+from exec_tracker.migrations.placement import schema_of, schema_script
 from exec_tracker.models import Base
 from exec_tracker.settings import normalise_url, require_database_url
+from exec_tracker.sqlstates import LOCK_NOT_AVAILABLE, sqlstate_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +33,14 @@ VERSION_TABLE: Final = "exec_tracker_alembic_version"
 
 CONNECTION_KEY: Final = "connection"
 WRITES_KEY: Final = "exec_tracker_writes"
+
+_LOG: Final = logging.getLogger(__name__)
+
+_LOCK_TRIES: Final = 100
+"""About two minutes of a second each: long transactions end, or somebody looks why not."""
+
+_LOCK_PAUSE_SECONDS: Final = 0.5
+"""Those who queued behind a try get through in between."""
 
 _WRITING_COMMANDS: Final = (command.upgrade, command.downgrade, command.stamp)
 
@@ -59,8 +72,8 @@ def _run_offline(options: Options) -> None:
     _configure(options, dialect_name="postgresql", dialect_opts={"paramstyle": "named"})
     with context.begin_transaction():
         if options.schema is not None:
-            context.execute(f"CREATE SCHEMA IF NOT EXISTS {_quote(options.schema)}")
-            context.execute(f"SET LOCAL search_path TO {_quote(options.schema)}")
+            for statement in schema_script(options.schema):
+                context.execute(statement)
         context.run_migrations()
 
 
@@ -68,12 +81,22 @@ def _run_online(config: Config, options: Options) -> None:
     with (
         _connection(config) as connection,
         exclusively(connection) if _writes(config) else nullcontext(),
-        _search_path(connection, options),
+        schema_of(connection, options.schema),
     ):
-        _configure(options, connection=connection, transaction_per_migration=True)
-        _refuse_newer_schema(config)
-        with context.begin_transaction():
-            context.run_migrations()
+        joined = connection.in_transaction()
+        for patience in reversed(range(_LOCK_TRIES)):
+            _configure(options, connection=connection, transaction_per_migration=not joined)
+            _refuse_newer_schema(config)
+            try:
+                with context.begin_transaction():
+                    context.run_migrations()
+            except OperationalError as error:
+                if joined or not patience or sqlstate_of(error) != LOCK_NOT_AVAILABLE:
+                    raise
+                _LOG.info("Others hold the lock that this revision needs; trying again.")
+                time.sleep(_LOCK_PAUSE_SECONDS)
+            else:
+                return
 
 
 def _configure(options: Options, **how: Any) -> None:
@@ -111,40 +134,6 @@ def _connection(config: Config) -> Iterator[Connection]:
     engine = create_engine(url, poolclass=pool.NullPool)
     with engine.connect() as connection:
         yield connection
-
-
-@contextmanager
-def _search_path(connection: Connection, options: Options) -> Iterator[None]:
-    """Let unqualified names mean the schema that was asked for; put the path back after."""
-    if options.schema is None:
-        yield
-        return
-    joined = connection.in_transaction()
-    before = connection.scalar(text("SELECT current_setting('search_path')"))
-    _set_path(connection, _quote(options.schema), local=joined)
-    exists = connection.scalar(
-        text("SELECT to_regnamespace(:name)"), {"name": _quote(options.schema)}
-    )
-    if exists is None:
-        connection.execute(text(f"CREATE SCHEMA {_quote(options.schema)}"))
-    if not joined:
-        connection.commit()
-    try:
-        yield
-    finally:
-        if not connection.invalidated and (not joined or connection.in_transaction()):
-            _set_path(connection, before, local=joined)
-            if not joined:
-                connection.commit()
-
-
-def _set_path(connection: Connection, path: str | None, *, local: bool) -> None:
-    statement = text("SELECT set_config('search_path', :path, :local)")
-    connection.execute(statement, {"path": path, "local": local})
-
-
-def _quote(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _refuse_newer_schema(config: Config) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from alembic import context, op
 from sqlalchemy import text
@@ -20,13 +20,19 @@ if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import Dialect
 
 __all__ = [
+    "leaves_transaction",
     "options",
     "provide_identity",
     "refuse_existing_table",
     "remember_users_table",
     "users_reference",
+    "version_table_is",
+    "wait_briefly_for_locks",
     "withdraw_identity",
 ]
+
+LOCK_TIMEOUT: Final = "900ms"
+"""Below the second that a worker's statement may be delayed while a revision runs."""
 
 
 def options() -> Options:
@@ -35,6 +41,40 @@ def options() -> Options:
     if isinstance(found, Options):
         return found
     return Options.gather({}, context.get_x_argument(as_dictionary=True))
+
+
+def leaves_transaction() -> bool:
+    """Tell whether statements may run outside a transaction, as concurrent index builds must.
+
+    Online unless told otherwise, or unless the transaction is the caller's or spans several
+    revisions; offline only if told, since an SQL editor runs a script in one transaction.
+    """
+    migration = op.get_context()
+    asked = options().concurrently
+    if migration.as_sql:
+        return bool(asked)
+    joined = migration._in_external_transaction  # noqa: SLF001 - autocommit_block asserts on it
+    return not joined and (
+        bool(migration.opts.get("transaction_per_migration")) if asked is None else asked
+    )
+
+
+def wait_briefly_for_locks() -> None:
+    """Let a statement give up soon, since everybody else queues behind a lock that it waits for.
+
+    In our own runs only, where the revision is then tried again, and in scripts; inside a
+    host's transaction the setting would outlive the revision.
+    """
+    migration = op.get_context()
+    if migration.as_sql:
+        op.execute("SET LOCAL lock_timeout = '2s'")
+    elif OPTIONS_KEY in migration.opts and not migration._in_external_transaction:  # noqa: SLF001
+        op.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+
+
+def version_table_is(name: str) -> bool:
+    """Tell whether the revisions are recorded in this table, and not in one of the host's."""
+    return bool(op.get_context().version_table == name)
 
 
 def refuse_existing_table(table: str, revision: str) -> None:

@@ -122,7 +122,28 @@ class WorkflowExecution(Base):
 
 
 _table = WorkflowExecution.__table__
-Index("idx_workflow_executions_user_id", _table.c.user_id)
-Index("idx_workflow_executions_status", _table.c.status)
-Index("idx_workflow_executions_workflow_id", _table.c.workflow_id)
+
+# Every listing is one ordered scan of one of these: newest first, the id breaking ties.
+Index(
+    "idx_workflow_executions_user_id",
+    _table.c.user_id,
+    _table.c.created_at.desc(),
+    _table.c.id.desc(),
+)
+Index(
+    "idx_workflow_executions_workflow_id",
+    _table.c.workflow_id,
+    _table.c.user_id,
+    _table.c.created_at.desc(),
+    _table.c.id.desc(),
+)
+# Partial, since nearly all rows are completed, and are not looked for by that.
+Index(
+    "idx_workflow_executions_status",
+    _table.c.status,
+    _table.c.user_id,
+    _table.c.created_at.desc(),
+    _table.c.id.desc(),
+    postgresql_where=_table.c.status != "completed",
+)
 Index("idx_workflow_executions_created_at", _table.c.created_at.desc())

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
-import uuid
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import URL, Engine, create_engine, make_url, text
+from sqlalchemy import URL, Engine, create_engine, make_url
 
 from exec_tracker import migrations
 from exec_tracker.embedded import find_binaries
 
-Dump = Callable[[str | URL], str]
+if TYPE_CHECKING:
+    from exec_tracker.testing import ThrowawayDatabases
+
+Dump = Callable[..., str]
 
 _KEYS = re.compile(r"^\\(un)?restrict .*$|^--.*$|^\s*$", re.MULTILINE)
 
@@ -25,33 +27,9 @@ def _driver(url: URL) -> URL:
 
 
 @pytest.fixture
-def empty_database_url() -> Iterator[str]:
-    server = make_url(os.environ["EXEC_TRACKER_TEST_DATABASE_URL"])
-    name = f"exec_tracker_{uuid.uuid4().hex[:12]}"
-    admin = create_engine(_driver(server), isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    try:
-        yield server.set(database=name).render_as_string(hide_password=False)
-    finally:
-        with admin.connect() as connection:
-            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-        admin.dispose()
-
-
-@pytest.fixture
-def other_empty_database_url(empty_database_url: str) -> Iterator[str]:
-    url = make_url(empty_database_url)
-    name = f"{url.database}_other"
-    admin = create_engine(_driver(url), isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    try:
-        yield url.set(database=name).render_as_string(hide_password=False)
-    finally:
-        with admin.connect() as connection:
-            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-        admin.dispose()
+def other_empty_database_url(throwaway_databases: ThrowawayDatabases) -> Iterator[str]:
+    with throwaway_databases.database_url() as url:
+        yield url
 
 
 @pytest.fixture
@@ -81,9 +59,9 @@ def _program(name: str) -> str:
 def dump() -> Dump:
     """The schema as pg_dump writes it, without the version table, comments and random keys."""
 
-    def run(url: str | URL) -> str:
+    def run(url: str | URL, *more: str) -> str:
         plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-        command = [_program("pg_dump"), "--schema-only", "-d", plain]
+        command = [_program("pg_dump"), "--schema-only", "-d", plain, *more]
         command += ["-T", f"*.{migrations.VERSION_TABLE}", "--no-owner"]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         return "\n".join(line for line in _KEYS.sub("", done.stdout).splitlines() if line)

@@ -19,10 +19,10 @@ SPECIFIED = Path(__file__).with_name("specified_schema.sql")
 
 
 def make_by_hand(engine: Engine, psql: Callable[..., str]) -> None:
-    migrations.upgrade(engine, identity="standalone")
+    migrations.upgrade(engine, "0001_exec_tracker", identity="standalone")
     with engine.begin() as connection:
         connection.execute(text("COMMENT ON SCHEMA auth IS 'of the platform'"))
-        connection.execute(text("DROP TABLE workflow_execution_attempts, workflow_executions"))
+        connection.execute(text("DROP TABLE workflow_executions"))
         connection.execute(text("DROP FUNCTION update_workflow_execution_updated_at()"))
         connection.execute(text(f"DROP TABLE {migrations.VERSION_TABLE}"))
     psql(engine.url, SPECIFIED.read_text())

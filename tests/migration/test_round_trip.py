@@ -57,17 +57,17 @@ def test_a_downgrade_to_the_base_leaves_nothing_behind(
     assert dump(engine.url) == before
 
 
-def test_every_revision_goes_down_and_up_by_itself(
+def test_every_revision_goes_down_by_itself_but_never_takes_back_a_grant(
     engine: Engine, dump: Callable[..., str]
 ) -> None:
     migrations.upgrade(engine, "0001_exec_tracker")
-    dumps = {migrations.current(engine): dump(engine.url)}
+    dumps = {migrations.current(engine): dump(engine.url, "--no-privileges")}
     while migrations.current(engine) != _head(engine):
         migrations.upgrade(engine, "+1")
-        dumps[migrations.current(engine)] = dump(engine.url)
+        dumps[migrations.current(engine)] = dump(engine.url, "--no-privileges")
     for revision in reversed(list(dumps)):
         assert migrations.current(engine) == revision
-        assert dump(engine.url) == dumps[revision]
+        assert dump(engine.url, "--no-privileges") == dumps[revision]
         migrations.downgrade(engine, "-1")
 
 
