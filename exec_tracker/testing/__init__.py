@@ -10,10 +10,19 @@ Tests run on the server that `EXEC_TRACKER_TEST_DATABASE_URL` names, else on one
 
 from __future__ import annotations
 
+from exec_tracker.testing.clock import DatabaseClock
 from exec_tracker.testing.databases import Choice, Server, choose, provision
+from exec_tracker.testing.effects import Effects, ExecutedOnce
 from exec_tracker.testing.fixtures import (
+    as_anon,
+    as_service,
+    as_user,
+    crashable_postgres,
+    database_clock,
     database_url,
+    effects,
     empty_database_url,
+    executed_once,
     migrated_template,
     other_user_id,
     postgres_server,
@@ -27,15 +36,28 @@ from exec_tracker.testing.plugin import (
     pytest_terminal_summary,
     pytest_unconfigure,
 )
+from exec_tracker.testing.roles import AsRole, AsUser
 from exec_tracker.testing.throwaway import ThrowawayDatabases
 
 __all__ = [
+    "AsRole",
+    "AsUser",
     "Choice",
+    "DatabaseClock",
+    "Effects",
+    "ExecutedOnce",
     "Server",
     "ThrowawayDatabases",
+    "as_anon",
+    "as_service",
+    "as_user",
     "choose",
+    "crashable_postgres",
+    "database_clock",
     "database_url",
+    "effects",
     "empty_database_url",
+    "executed_once",
     "migrated_template",
     "other_user_id",
     "postgres_server",

@@ -23,7 +23,7 @@ from exec_tracker.testing.containers import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["Choice", "Server", "choose", "provision"]
+__all__ = ["Choice", "Server", "choose", "embedded_server", "provision"]
 
 URL_VARIABLE: Final = "EXEC_TRACKER_TEST_DATABASE_URL"
 """A server of one's own; its account must be allowed to create databases."""
@@ -105,7 +105,7 @@ def provision(choice: Choice | None = None) -> Iterator[Server]:
 
 def _container(choice: Choice) -> Iterator[Server]:
     try:
-        container = postgres_container(_server_settings())
+        container = postgres_container(_settings(durable=_durable()))
     except ContainerUnavailableError as problem:
         if choice.insists:
             raise ConfigurationError(f"{choice}: {problem}") from problem
@@ -118,10 +118,14 @@ def _container(choice: Choice) -> Iterator[Server]:
 
 
 def _embedded(description: str) -> Iterator[Server]:
-    settings = _server_settings()
-    parent = _memory_folder() if settings["fsync"] == "off" else None
-    with EmbeddedPostgres(settings=settings, temporary_parent=parent) as server:
+    with embedded_server(durable=_durable()) as server:
         yield Server(server.url, description)
+
+
+def embedded_server(*, durable: bool) -> EmbeddedPostgres:
+    """Return an embedded server for tests, not started; in memory if it need not be durable."""
+    parent = None if durable else _memory_folder()
+    return EmbeddedPostgres(settings=_settings(durable=durable), temporary_parent=parent)
 
 
 def _memory_folder() -> Path | None:
@@ -138,12 +142,14 @@ def _without_driver(url: str) -> str:
     return plain.render_as_string(hide_password=False)
 
 
-def _server_settings() -> Mapping[str, str]:
-    """Return what makes throwaway data fast, and leaves room for many connections."""
-    durable = os.environ.get(FSYNC_VARIABLE, "off")
-    return {
-        "fsync": durable,
-        "full_page_writes": durable,
-        "max_connections": "200",
-        "max_wal_size": "128MB",  # it may lie in memory
-    }
+def _durable() -> bool:
+    return os.environ.get(FSYNC_VARIABLE, "off").lower() in {"on", "1", "true", "yes"}
+
+
+def _settings(*, durable: bool) -> Mapping[str, str]:
+    """Return what leaves room for many connections and, if not durable, is fast."""
+    room = {"max_connections": "200"}
+    if durable:
+        return room
+    # The log is kept short because it may lie in memory.
+    return room | {"fsync": "off", "full_page_writes": "off", "max_wal_size": "128MB"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
@@ -10,18 +11,30 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 from exec_tracker.settings import normalise_url
+from exec_tracker.testing.clock import DatabaseClock
+from exec_tracker.testing.databases import embedded_server
+from exec_tracker.testing.effects import Effects, ExecutedOnce
 from exec_tracker.testing.plugin import server_of
+from exec_tracker.testing.roles import AsRole, AsUser, in_role
 from exec_tracker.testing.throwaway import ThrowawayDatabases
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from exec_tracker.embedded import EmbeddedPostgres
     from exec_tracker.testing.databases import Server
     from exec_tracker.tracker import ExecutionTracker
 
 __all__ = [
+    "as_anon",
+    "as_service",
+    "as_user",
+    "crashable_postgres",
+    "database_clock",
     "database_url",
+    "effects",
     "empty_database_url",
+    "executed_once",
     "migrated_template",
     "other_user_id",
     "postgres_server",
@@ -81,6 +94,49 @@ def user_id(database_url: str) -> UUID:
 def other_user_id(database_url: str) -> UUID:
     """Return the id of a second user who exists in `auth.users`."""
     return _add_user(database_url)
+
+
+@pytest.fixture
+def as_user(database_url: str) -> AsUser:
+    """Return `as_user(user_id)`, which opens a transaction as that user of the API."""
+    return partial(in_role, database_url, "authenticated")
+
+
+@pytest.fixture
+def as_anon(database_url: str) -> AsRole:
+    """Return `as_anon()`, which opens a transaction as a visitor who has not signed in."""
+    return partial(in_role, database_url, "anon")
+
+
+@pytest.fixture
+def as_service(database_url: str) -> AsRole:
+    """Return `as_service()`, which opens a transaction as the service role."""
+    return partial(in_role, database_url, "service_role")
+
+
+@pytest.fixture
+def database_clock(database_url: str) -> DatabaseClock:
+    """Return the clock of this test's database; `advance` lets time pass."""
+    return DatabaseClock(database_url)
+
+
+@pytest.fixture
+def effects(database_url: str) -> Effects:
+    """Return a maker of executors whose effects can be counted."""
+    return Effects(database_url)
+
+
+@pytest.fixture
+def executed_once(database_url: str) -> ExecutedOnce:
+    """Return the assertion that an execution has completed, in its first attempt."""
+    return ExecutedOnce(database_url)
+
+
+@pytest.fixture
+def crashable_postgres() -> Iterator[EmbeddedPostgres]:
+    """Yield a server of this test's own, durable as in production, to be stopped and killed."""
+    with embedded_server(durable=True) as server:
+        yield server
 
 
 @pytest.fixture
