@@ -226,6 +226,6 @@ def _return_annotation(executor: Callable[..., Any]) -> Any:
 def _awaited(kind: Any) -> Any:
     """Unwrap Awaitable[T] and Coroutine[…, T] to the T that the caller receives."""
     origin = typing.get_origin(kind)
-    if isinstance(origin, type) and issubclass(origin, typing.Awaitable):  # type: ignore[arg-type] # a runtime-checkable ABC
+    if isinstance(origin, type) and issubclass(origin, typing.Awaitable):
         return typing.get_args(kind)[-1]
     return kind

@@ -36,15 +36,19 @@ _guarded: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
 def resolve_engine(bind: Engine | sessionmaker[Session] | URL | str) -> tuple[Engine, bool]:
     """Return the engine behind `bind`, and whether it was made here and is ours to dispose."""
     if isinstance(bind, Engine):
-        return _checked(bind), False
+        return check_engine(bind), False
     if isinstance(bind, sessionmaker):
-        return _checked(engine_of_factory(bind)), False
+        return check_engine(engine_of_factory(bind)), False
     url = normalise_url(bind)
-    options: dict[str, Any] = {}
+    return check_engine(create_engine(url, **engine_options(url))), True
+
+
+def engine_options(url: URL) -> dict[str, Any]:
+    """Return what an engine of our own is made with, so that it also works behind a pooler."""
     if url.get_driver_name() == "psycopg":
         # Named prepared statements do not survive a pooler in transaction mode.
-        options["connect_args"] = {"prepare_threshold": None}
-    return _checked(create_engine(url, **options)), True
+        return {"connect_args": {"prepare_threshold": None}}
+    return {}
 
 
 def engine_of_factory(factory: Any) -> Engine:
@@ -63,7 +67,8 @@ def engine_of_factory(factory: Any) -> Engine:
     return bind
 
 
-def _checked(engine: Engine) -> Engine:
+def check_engine(engine: Engine) -> Engine:
+    """Return a PostgreSQL engine that is safe across a fork, or raise ConfigurationError."""
     if engine.dialect.name != "postgresql":
         raise ConfigurationError(
             f"exec_tracker needs PostgreSQL; this engine is for {engine.dialect.name}."
@@ -88,7 +93,7 @@ def guard_against_fork(engine: Engine) -> None:
     def check(_connection: Any, record: ConnectionPoolEntry, proxy: PoolProxiedConnection) -> None:
         made_by = record.info.get("exec_tracker_pid", _guarded[engine])
         if made_by != os.getpid():
-            record.dbapi_connection = None
+            record.dbapi_connection = None  # type: ignore[misc] # as the manual's recipe does
             proxy.dbapi_connection = None  # type: ignore[misc] # as the manual's recipe does
             raise DisconnectionError(f"connection belongs to process {made_by}")
 
@@ -120,7 +125,7 @@ def checkout(connect: Callable[[], PoolProxiedConnection]) -> PoolProxiedConnect
         raise TransientStorageError(
             "No connection became free in the pool; raise pool_size or pool_timeout."
         ) from exc
-    except DBAPIError as exc:
+    except (DBAPIError, OSError) as exc:  # asyncpg lets the socket's own errors through
         raise translate_connect(exc) from exc
 
 

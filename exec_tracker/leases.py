@@ -93,9 +93,14 @@ class Heartbeat:
     thread of its own.
     """
 
-    def __init__(self, renew: Callable[[Sequence[Renewal]], dict[UUID, bool]]) -> None:
-        """Renew through `renew`, which must use a connection of its own, not the host's pool."""
+    def __init__(
+        self,
+        renew: Callable[[Sequence[Renewal]], dict[UUID, bool]],
+        at_end: Callable[[], None],
+    ) -> None:
+        """Renew through `renew`, on a connection not from the host's pool; `at_end` closes it."""
         self._renew = renew
+        self._at_end = at_end
         self._begin()
 
     def _begin(self) -> None:
@@ -154,6 +159,7 @@ class Heartbeat:
             self._wake.wait(None if due is None else max(due - monotonic(), 0.0))
             self._wake.clear()
             self._beat_due()
+        self._at_end()
 
     def _beat_due(self) -> None:
         now = monotonic()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, TypedDict
 from uuid import uuid4
 
 from exec_tracker.codec import DEFAULT_MAX_BYTES, codec_for
@@ -21,15 +22,15 @@ if TYPE_CHECKING:
 
     from exec_tracker.flow import LeaseKeeper
     from exec_tracker.policies import ExecutionEvent
-    from exec_tracker.types import ExecuteOptions
+    from exec_tracker.types import ExecuteOptions, OnAbandoned, OnFailed, OnRunning
+
+_log = logging.getLogger("exec_tracker")
 
 DEFAULT_LEASE = timedelta(seconds=60)
 DEFAULT_WAIT = timedelta(seconds=30)
 # Longer than the default lease: the token still fences a late write, so there is no reason to give
 # a result up before the database has had time for a restart or a failover.
 DEFAULT_SAVE_TIMEOUT = timedelta(minutes=2)
-
-NO_RETRY_LIMIT = RetryPolicy()
 
 
 class _Default:
@@ -76,39 +77,86 @@ class TrackerSettings:
         options: ExecuteOptions,
         executor: Callable[..., Any],
         leases: LeaseKeeper,
-        *,
-        result_type: Any,
-        on_running: Literal["raise", "wait"],
-        wait_timeout: timedelta,
-        on_failed: Literal["retry", "raise"],
-        retry: RetryPolicy,
-        on_abandoned: Literal["raise", "retry"],
-        verify: Callable[..., Any] | None,
-        unknown_on: tuple[type[BaseException], ...],
-        lease: timedelta | None,
-        save_timeout: timedelta | None,
+        settings: ExecuteSettings,
     ) -> Plan:
         """Check every argument and gather them; raises ConfigurationError."""
-        check_choice("on_running", on_running, ("raise", "wait"))
-        check_choice("on_failed", on_failed, ("retry", "raise"))
-        check_choice("on_abandoned", on_abandoned, ("raise", "retry"))
-        check_duration("wait_timeout", wait_timeout)
+        call = CallSettings(**settings)
         return Plan(
             new=self.new_execution(options),
             idempotency_key=options.idempotency_key,
             executor=bind_executor(executor),
-            codec=codec_for(executor, result_type, max_bytes=self.max_result_bytes),
-            policy=Policy(on_failed, on_abandoned, retry.max_attempts, verify is not None),
-            retry=retry,
-            on_running=on_running,
-            wait_timeout=wait_timeout,
-            verify=None if verify is None else bind_executor(verify),
-            unknown_on=unknown_on,
-            lease=self.lease if lease is DEFAULT else check_lease(lease),
-            save_timeout=check_duration("save_timeout", save_timeout or self.save_timeout),
+            codec=codec_for(executor, call.result_type, max_bytes=self.max_result_bytes),
+            policy=call.policy,
+            retry=call.retry,
+            on_running=call.on_running,
+            wait_timeout=call.wait_timeout,
+            verify=None if call.verify is None else bind_executor(call.verify),
+            unknown_on=call.unknown_on,
+            lease=self.lease if call.lease is DEFAULT else call.lease,
+            save_timeout=self.save_timeout if call.save_timeout is None else call.save_timeout,
             claimed_by=self.claimed_by,
             leases=leases,
-            observe=self.on_event or _ignore,
+            observe=safe_observer(self.on_event),
+        )
+
+
+class ExecuteSettings(TypedDict, total=False):
+    """The keywords of execute, execute_idempotent, idempotent and claim.
+
+    `result_type` types the result; the executor's return annotation does where it is not given.
+    `on_running="wait"` waits up to `wait_timeout` for another's run. `on_failed="raise"` replays a
+    stored failure; else `retry` says when it is run again. `on_abandoned="retry"` runs an execution
+    again whose outcome is unknown: the function must tolerate it. `verify` finds out instead.
+    `unknown_on` lists exceptions after which nobody knows, such as TimeoutError. `lease` is how
+    long the claim is believed without a heartbeat, None for ever. `save_timeout` bounds how long
+    storing the outcome is tried while the database is away.
+    """
+
+    result_type: Any
+    on_running: OnRunning
+    wait_timeout: timedelta
+    on_failed: OnFailed
+    retry: RetryPolicy
+    on_abandoned: OnAbandoned
+    verify: Callable[..., Any] | None
+    unknown_on: tuple[type[BaseException], ...]
+    lease: timedelta | None
+    save_timeout: timedelta | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallSettings:
+    """The same with their defaults, checked."""
+
+    result_type: Any = None
+    on_running: OnRunning = "raise"
+    wait_timeout: timedelta = DEFAULT_WAIT
+    on_failed: OnFailed = "retry"
+    retry: RetryPolicy = RetryPolicy()
+    on_abandoned: OnAbandoned = "raise"
+    verify: Callable[..., Any] | None = None
+    unknown_on: tuple[type[BaseException], ...] = ()
+    lease: timedelta | None = DEFAULT
+    save_timeout: timedelta | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work, before anything is claimed."""
+        check_choice("on_running", self.on_running, ("raise", "wait"))
+        check_choice("on_failed", self.on_failed, ("retry", "raise"))
+        check_choice("on_abandoned", self.on_abandoned, ("raise", "retry"))
+        check_duration("wait_timeout", self.wait_timeout)
+        if self.lease is not DEFAULT:
+            check_lease(self.lease)
+        if self.save_timeout is not None:
+            check_duration("save_timeout", self.save_timeout)
+        if not isinstance(self.retry, RetryPolicy):
+            raise ConfigurationError(f"retry must be a RetryPolicy, not {self.retry!r}.")
+
+    @property
+    def policy(self) -> Policy:
+        """What the pure rules need of it."""
+        return Policy(
+            self.on_failed, self.on_abandoned, self.retry.max_attempts, self.verify is not None
         )
 
 
@@ -131,6 +179,22 @@ def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     if value not in choices:
         listed = " or ".join(repr(choice) for choice in choices)
         raise ConfigurationError(f"{name} must be {listed}, not {value!r}.")
+
+
+def safe_observer(
+    observe: Callable[[ExecutionEvent], None] | None,
+) -> Callable[[ExecutionEvent], None]:
+    """Keep a host's observer from disturbing what it observes."""
+    if observe is None:
+        return _ignore
+
+    def safely(event: ExecutionEvent) -> None:
+        try:
+            observe(event)
+        except Exception:
+            _log.exception("on_event raised for %s", event)
+
+    return safely
 
 
 def _ignore(_event: ExecutionEvent) -> None:

@@ -86,4 +86,4 @@ class RetryPolicy:
     def delay_after(self, attempt: int) -> timedelta:
         """How long after the failure of this attempt the next one may start."""
         doublings = min(max(attempt - 1, 0), 30)
-        return min(self.backoff * 2**doublings, self.max_backoff)
+        return min(self.backoff * int(2**doublings), self.max_backoff)

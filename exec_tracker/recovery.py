@@ -8,7 +8,6 @@ autocommitted connection as well as inside a host's transaction.
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Any
 
 from exec_tracker.codec import UnstorableValueError, storable_json
@@ -17,9 +16,7 @@ from exec_tracker.errors import (
     ExecutionExistsError,
     ExecutionNotFoundError,
     IllegalTransitionError,
-    MigrationRequiredError,
     ResultNotStorableError,
-    SchemaTooNewError,
     TransientStorageError,
 )
 from exec_tracker.failures import failure_from_text
@@ -38,28 +35,6 @@ if TYPE_CHECKING:
 # Each try loses only to another writer that got through; ten in a row means a storm on one key.
 _TRIES = 10
 _ENDED = frozenset({str(ExecutionStatus.COMPLETED), str(ExecutionStatus.FAILED)})
-
-
-# The protocol this library speaks. A schema revision that an older library would misuse says so in
-# the comment of the attempts table; any other newer schema works, as rolling deployments need.
-PROTOCOL = 1
-_NEEDS = re.compile(r"Needs library protocol (\d+)")
-
-
-def check_schema(executions: ExecutionRepository) -> None:
-    """Raise MigrationRequiredError or SchemaTooNewError where the schema does not fit."""
-    present, note = executions.schema_note()
-    if not present:
-        raise MigrationRequiredError(
-            "The database has no exec_tracker tables, or only those of an older version. Run "
-            "`exec-tracker db upgrade` or `alembic upgrade head`."
-        )
-    needed = _NEEDS.search(note or "")
-    if needed and int(needed[1]) > PROTOCOL:
-        raise SchemaTooNewError(
-            f"The database's schema needs protocol {needed[1]}, and this exec_tracker speaks "
-            f"{PROTOCOL}. Upgrade the package: `pip install --upgrade exec_tracker`."
-        )
 
 
 def read(executions: ExecutionRepository, execution_id: str) -> Execution | None:

@@ -80,12 +80,13 @@ def _insert(plan: Plan, claim: Claim) -> Generator[Command, Any, Execution | Non
     except StorageError as exc:
         if exc.sqlstate != READ_ONLY:
             raise
-        return (yield from _replayable(plan, exc))
+        yield from _check_replayable(plan, exc)
+        return None
     return inserted
 
 
-def _replayable(plan: Plan, refused: StorageError) -> Generator[Command, Any, None]:
-    """On a read-only server only a stored outcome helps; None lets the caller go and read it."""
+def _check_replayable(plan: Plan, refused: StorageError) -> Generator[Command, Any, None]:
+    """On a read-only server only a stored outcome helps: without one, that is the error."""
     seen = yield from ask_patiently(ExecutionRepository.read, plan.new.id)
     if seen is None:
         raise refused

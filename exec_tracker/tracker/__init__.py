@@ -3,33 +3,27 @@
 from __future__ import annotations
 
 import threading
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Self, TypeVar, Unpack, cast
 
 from exec_tracker.codec import DEFAULT_MAX_BYTES
 from exec_tracker.errors import ConfigurationError
 from exec_tracker.executors import is_asynchronous
 from exec_tracker.flow import execute
-from exec_tracker.planning import (
-    DEFAULT,
-    DEFAULT_LEASE,
-    DEFAULT_SAVE_TIMEOUT,
-    DEFAULT_WAIT,
-    NO_RETRY_LIMIT,
-    TrackerSettings,
-)
+from exec_tracker.planning import DEFAULT_LEASE, DEFAULT_SAVE_TIMEOUT, TrackerSettings
 from exec_tracker.settings import require_database_url
 from exec_tracker.tracker.verbs import ExecutionVerbs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import timedelta
     from types import TracebackType
 
     from sqlalchemy import Engine
     from sqlalchemy.engine import URL
     from sqlalchemy.orm import Session, sessionmaker
 
-    from exec_tracker.policies import ExecutionEvent, RetryPolicy
+    from exec_tracker.planning import ExecuteSettings
+    from exec_tracker.policies import ExecutionEvent
     from exec_tracker.types import ExecuteOptions, ExecutionResult
 
 T = TypeVar("T")
@@ -70,14 +64,14 @@ class ExecutionTracker(ExecutionVerbs):
             save_timeout=save_timeout,
             fingerprint_key=fingerprint_key,
             max_result_bytes=max_result_bytes,
-            on_event=self._observed(on_event),
+            on_event=on_event,
             **named,
         )
 
     def __repr__(self) -> str:
         """Show where it works, without the password."""
         state = ", closed" if self._closed else ""
-        return f"{type(self).__name__}({self._engine.url!r}{state})"
+        return f"{type(self).__name__}({self._database.engine.url!r}{state})"
 
     def __enter__(self) -> Self:
         """Close at the end of a with block."""
@@ -93,27 +87,19 @@ class ExecutionTracker(ExecutionVerbs):
         self.close()
 
     def execute_idempotent(
-        self, options: ExecuteOptions, executor: Callable[..., T], **settings: Any
+        self,
+        options: ExecuteOptions,
+        executor: Callable[..., T],
+        **settings: Unpack[ExecuteSettings],
     ) -> T:
         """Run `executor` under the key and return its result, or the stored one: `execute().data`."""
-        result: ExecutionResult[T] = self.execute(options, executor, **settings)
-        return result.data
+        return self.execute(options, executor, **settings).data
 
     def execute(
         self,
         options: ExecuteOptions,
         executor: Callable[..., T],
-        *,
-        result_type: Any = None,
-        on_running: Literal["raise", "wait"] = "raise",
-        wait_timeout: timedelta = DEFAULT_WAIT,
-        on_failed: Literal["retry", "raise"] = "retry",
-        retry: RetryPolicy = NO_RETRY_LIMIT,
-        on_abandoned: Literal["raise", "retry"] = "raise",
-        verify: Callable[..., Any] | None = None,
-        unknown_on: tuple[type[BaseException], ...] = (),
-        lease: timedelta | None = DEFAULT,
-        save_timeout: timedelta | None = None,
+        **settings: Unpack[ExecuteSettings],
     ) -> ExecutionResult[T]:
         """Run `executor` unless its key has an outcome already, and tell which it was.
 
@@ -122,7 +108,7 @@ class ExecutionTracker(ExecutionVerbs):
         counts as not done and is run again by the next call, unless `on_failed` or `retry` says
         otherwise. Where nobody knows, the execution is abandoned and stays so until somebody
         decides. It blocks for as long as the function runs, and with `on_running="wait"` for as
-        long as another's does, at most `wait_timeout`.
+        long as another's does, at most `wait_timeout`. ExecuteSettings describes the keywords.
 
         The executor's own exception reaches the caller unchanged. Raises IdempotencyKeyReusedError,
         ExecutionInProgressError, ExecutionAbandonedError, ExecutionFailedError, ResultErasedError,
@@ -133,21 +119,7 @@ class ExecutionTracker(ExecutionVerbs):
             raise ConfigurationError(
                 "The executor is async; use AsyncExecutionTracker, or a plain function."
             )
-        plan = self._settings.plan(
-            options,
-            executor,
-            self._heartbeat,
-            result_type=result_type,
-            on_running=on_running,
-            wait_timeout=wait_timeout,
-            on_failed=on_failed,
-            retry=retry,
-            on_abandoned=on_abandoned,
-            verify=verify,
-            unknown_on=unknown_on,
-            lease=lease,
-            save_timeout=save_timeout,
-        )
+        plan = self._settings.plan(options, executor, self._heartbeat, settings)
         return cast("ExecutionResult[T]", self._drive(execute(plan)))
 
 

@@ -1,0 +1,91 @@
+"""The database as a tracker reaches it: statements in autocommit, sessions, renewals of leases."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+from exec_tracker.connections import autocommitted
+from exec_tracker.errors import MigrationRequiredError, SchemaTooNewError
+from exec_tracker.unit_of_work import UnitOfWork
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from uuid import UUID
+
+    from sqlalchemy import Engine
+    from sqlalchemy.pool import Pool
+
+    from exec_tracker.leases import Renewal
+    from exec_tracker.repository import ExecutionRepository
+
+# The protocol this library speaks. A schema revision that an older library would misuse says so in
+# the comment of the attempts table; any other newer schema works, as rolling deployments need.
+PROTOCOL = 1
+_NEEDS = re.compile(r"Needs library protocol (\d+)")
+
+
+class Database:
+    """Runs core functions on connections of one engine; opens nothing before the first.
+
+    Blocking calls, on a sync engine; the async tracker makes the same calls in a greenlet, on its
+    engine's sync side. The engine is not disposed here.
+    """
+
+    def __init__(self, engine: Engine, schema: str | None) -> None:
+        """Borrow the engine."""
+        self.engine = engine
+        self.schema = schema
+        self._schema_fits = False
+        self._renewal_pool: tuple[int, Pool] | None = None
+
+    def ask(self, core: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
+        """Call a core function with a repository on an autocommitted connection.
+
+        The first call checks the schema and raises MigrationRequiredError or SchemaTooNewError.
+        """
+        engine = self.engine
+        with autocommitted(engine.raw_connection, engine.dialect, self.schema) as executions:
+            if not self._schema_fits:
+                check_schema(executions)
+                self._schema_fits = True
+            return core(executions, *arguments, **keywords)
+
+    def query(self, core: Callable[..., Any], **keywords: Any) -> Any:
+        """Call a core function with a session, in a transaction that is rolled back."""
+        with UnitOfWork(self.engine, schema=self.schema) as work:
+            return core(work.session, **keywords)
+
+    def renew(self, claims: Sequence[Renewal]) -> dict[UUID, bool]:
+        """Renew leases on a connection that the host's pool cannot run out of."""
+        pool = self._own_pool()
+        with autocommitted(pool.connect, self.engine.dialect, self.schema) as executions:
+            return executions.renew(claims)
+
+    def close(self) -> None:
+        """Close the connection that renewals used, if it was made in this process."""
+        if self._renewal_pool is not None and self._renewal_pool[0] == os.getpid():
+            self._renewal_pool[1].dispose()
+        self._renewal_pool = None
+
+    def _own_pool(self) -> Pool:
+        if self._renewal_pool is None or self._renewal_pool[0] != os.getpid():
+            self._renewal_pool = (os.getpid(), self.engine.pool.recreate())
+        return self._renewal_pool[1]
+
+
+def check_schema(executions: ExecutionRepository) -> None:
+    """Raise MigrationRequiredError or SchemaTooNewError where the schema does not fit."""
+    present, note = executions.schema_note()
+    if not present:
+        raise MigrationRequiredError(
+            "The database has no exec_tracker tables, or only those of an older version. Run "
+            "`exec-tracker db upgrade` or `alembic upgrade head`."
+        )
+    needed = _NEEDS.search(note or "")
+    if needed and int(needed[1]) > PROTOCOL:
+        raise SchemaTooNewError(
+            f"The database's schema needs protocol {needed[1]}, and this exec_tracker speaks "
+            f"{PROTOCOL}. Upgrade the package: `pip install --upgrade exec_tracker`."
+        )
