@@ -1,5 +1,6 @@
 """Run each piece of work exactly once per idempotency key, on the PostgreSQL you already have."""
 
+from exec_tracker.aio import AsyncExecutionTracker
 from exec_tracker.context import ExecutionContext
 from exec_tracker.errors import (
     ConfigurationError,
@@ -53,6 +54,7 @@ from exec_tracker.unit_of_work import AsyncUnitOfWork, UnitOfWork
 __version__ = "0.1.0"
 
 __all__ = [
+    "AsyncExecutionTracker",
     "AsyncUnitOfWork",
     "AttemptOutcome",
     "Base",

@@ -28,7 +28,7 @@ def bind_executor(executor: Callable[..., Any]) -> Callable[[ExecutionContext], 
     try:
         parameters = inspect.signature(executor).parameters.values()
     except ValueError:  # built into C without a signature: such as `dict`
-        return lambda _context: executor()
+        return _ignoring_context(executor)
     required = [one for one in parameters if one.default is one.empty and one.kind in _POSITIONAL]
     keywords = [
         one for one in parameters if one.default is one.empty and one.kind is one.KEYWORD_ONLY
@@ -38,7 +38,18 @@ def bind_executor(executor: Callable[..., Any]) -> Callable[[ExecutionContext], 
             f"The executor {executor!r} must take no argument, or one for the ExecutionContext; "
             "bind others with functools.partial or a lambda."
         )
-    return executor if required else lambda _context: executor()
+    return executor if required else _ignoring_context(executor)
+
+
+def _ignoring_context(executor: Callable[..., Any]) -> Callable[[ExecutionContext], Any]:
+    if is_asynchronous(executor):
+
+        async def call_async(_context: ExecutionContext) -> Any:
+            return await executor()
+
+        return call_async
+
+    return lambda _context: executor()
 
 
 def is_asynchronous(executor: Callable[..., Any]) -> bool:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from exec_tracker.types import Execution
 
 
-_KEPT_SECONDS = 1.0
+KEPT_SECONDS = 1.0
 
 
 @dataclass(slots=True)
@@ -58,5 +58,5 @@ class SharedReads:
         with self._lock:
             entry.waiters -= 1
             for key, other in list(self._entries.items()):
-                if not other.waiters and now - other.read_at > _KEPT_SECONDS:
+                if not other.waiters and now - other.read_at > KEPT_SECONDS:
                     del self._entries[key]

@@ -30,16 +30,21 @@ def list_executions(
     session: Session,
     *,
     limit: int,
-    user_id: UUID | None = None,
+    user_id: UUID | str | None = None,
     workflow_id: str | None = None,
-    status: ExecutionStatus | None = None,
+    status: ExecutionStatus | str | None = None,
     actor: ExecutionActor | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
     before: Execution | None = None,
 ) -> list[Execution]:
     """List what matches all filters, newest first; `before` is the last snapshot of the last page."""
-    conditions = _equal(user_id=user_id, workflow_id=workflow_id, status=status, actor=actor)
+    conditions = _equal(
+        user_id=check_user(user_id),
+        workflow_id=workflow_id,
+        status=None if status is None else ExecutionStatus(status),
+        actor=actor,
+    )
     if since is not None:
         conditions.append(Row.created_at >= since)
     if until is not None:
@@ -53,7 +58,7 @@ def find_abandoned(
     session: Session,
     *,
     limit: int,
-    user_id: UUID | None = None,
+    user_id: UUID | str | None = None,
     workflow_id: str | None = None,
     before: Execution | None = None,
 ) -> list[Execution]:
@@ -61,7 +66,7 @@ def find_abandoned(
 
     Only the partial index on statuses that are not completed is read.
     """
-    conditions = _equal(user_id=user_id, workflow_id=workflow_id)
+    conditions = _equal(user_id=check_user(user_id), workflow_id=workflow_id)
     conditions.append(
         or_(
             and_(
@@ -79,10 +84,14 @@ def find_abandoned(
     return _newest(session, conditions, limit)
 
 
-def count_by_status(session: Session, user_id: UUID | None = None) -> dict[ExecutionStatus, int]:
+def count_by_status(
+    session: Session, *, user_id: UUID | str | None = None
+) -> dict[ExecutionStatus, int]:
     """Count executions per status, statuses without any included."""
     rows = session.execute(
-        select(Row.status, func.count()).where(*_equal(user_id=user_id)).group_by(Row.status)
+        select(Row.status, func.count())
+        .where(*_equal(user_id=check_user(user_id)))
+        .group_by(Row.status)
     )
     counted = {ExecutionStatus(status): count for status, count in rows}
     return {status: counted.get(status, 0) for status in ExecutionStatus}
@@ -95,9 +104,9 @@ def check_limit(limit: int) -> int:
     return limit
 
 
-def check_user(user_id: UUID | str) -> UUID:
-    """Return the user's id as a UUID, or raise ValueError."""
-    return user_id if isinstance(user_id, UUID) else UUID(user_id)
+def check_user(user_id: UUID | str | None) -> UUID | None:
+    """Return the user's id as a UUID, or raise ValueError; None stays everybody."""
+    return UUID(user_id) if isinstance(user_id, str) else user_id
 
 
 def _equal(**filters: Any) -> list[ColumnElement[bool]]:
@@ -115,7 +124,7 @@ def _newest(
         _snapshot_columns()
         .where(*conditions)
         .order_by(Row.created_at.desc(), Row.id.desc())
-        .limit(limit)
+        .limit(check_limit(limit))
     )
     return [snapshot(tuple(row)) for row in session.execute(page)]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from exec_tracker.codec import UnstorableValueError, storable_json
 from exec_tracker.errors import (
@@ -27,13 +28,13 @@ from exec_tracker.types import Execution, ExecutionStatus, check_execution_id
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import timedelta
-    from uuid import UUID
 
-    from exec_tracker.repository import Claim, ExecutionRepository, NewExecution
+    from exec_tracker.repository import Claim, ExecutionRepository, Failure, NewExecution
     from exec_tracker.types import ExecutionAttempt
 
 # Each try loses only to another writer that got through; ten in a row means a storm on one key.
 _TRIES = 10
+UNSET: Any = object()  # where None is a result
 _ENDED = frozenset({str(ExecutionStatus.COMPLETED), str(ExecutionStatus.FAILED)})
 
 
@@ -83,15 +84,27 @@ def mark_running(executions: ExecutionRepository, execution_id: str, claim: Clai
 
 
 def mark_completed(
-    executions: ExecutionRepository, execution_id: str, result: Any, token: UUID | None = None
+    executions: ExecutionRepository, execution_id: str, result: Any, token: UUID | str | None = None
 ) -> Execution:
     """Store a result from wherever the work ended; the same result again changes nothing."""
-    return _complete("mark_completed", executions, execution_id, result, token)
+    return _complete("mark_completed", executions, execution_id, result, check_token(token))
 
 
-def resolve_completed(executions: ExecutionRepository, execution_id: str, result: Any) -> Execution:
-    """Decide an abandoned execution: it happened, with this result."""
-    return _complete("resolve", executions, execution_id, result, None)
+def resolve(
+    executions: ExecutionRepository,
+    execution_id: str,
+    result: Any,
+    error: str | None,
+    *,
+    retryable: bool = True,
+) -> Execution:
+    """Decide an abandoned execution: it happened with this result, or failed with this error."""
+    if (result is UNSET) == (error is None):
+        raise ConfigurationError("resolve needs either result= or error=, and not both.")
+    if error is None:
+        return _complete("resolve", executions, execution_id, result, None)
+    failure = failure_from_text(error, retryable=retryable)
+    return _fail("resolve", executions, execution_id, failure, None)
 
 
 def _complete(
@@ -117,32 +130,20 @@ def mark_failed(
     *,
     retryable: bool = True,
     retry_delay: timedelta | None = None,
-    token: UUID | None = None,
+    token: UUID | str | None = None,
 ) -> Execution:
     """Store a failure from wherever the work ended, and the attempt in the history."""
-    return _fail(
-        "mark_failed", executions, execution_id, error_message, retryable, retry_delay, token
-    )
-
-
-def resolve_failed(
-    executions: ExecutionRepository, execution_id: str, error: str, *, retryable: bool = True
-) -> Execution:
-    """Decide an abandoned execution: it did not happen, or not to the end."""
-    return _fail("resolve", executions, execution_id, error, retryable, None, None)
+    failure = failure_from_text(error_message, retryable=retryable, retry_delay=retry_delay)
+    return _fail("mark_failed", executions, execution_id, failure, check_token(token))
 
 
 def _fail(
     verb: str,
     executions: ExecutionRepository,
     execution_id: str,
-    message: str,
-    retryable: bool,
-    retry_delay: timedelta | None,
+    failure: Failure,
     token: UUID | None,
 ) -> Execution:
-    failure = failure_from_text(message, retryable=retryable, retry_delay=retry_delay)
-
     def step(seen: Execution) -> Execution | None:
         check_verb(verb, seen, token)
         if token is not None:
@@ -229,3 +230,18 @@ def check_purge(statuses: Sequence[ExecutionStatus | str], batch_size: int) -> l
     if batch_size < 1:
         raise ConfigurationError("batch_size must be at least 1.")
     return wanted
+
+
+def check_token(token: UUID | str | None) -> UUID | None:
+    """Return the claim token as a UUID, or raise ConfigurationError."""
+    if token is None or isinstance(token, UUID):
+        return token
+    try:
+        return UUID(token)
+    except (ValueError, AttributeError, TypeError):
+        raise ConfigurationError(f"claim_token must be a UUID, not {token!r}.") from None
+
+
+def ensure_user(executions: ExecutionRepository, user_id: UUID | str) -> None:
+    """Insert a user into a standalone database's `auth.users`, unless it is there."""
+    executions.ensure_user(UUID(user_id) if isinstance(user_id, str) else user_id)

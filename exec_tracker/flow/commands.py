@@ -30,9 +30,13 @@ class Poll:
 
 @dataclass(frozen=True, slots=True)
 class Sleep:
-    """Let this many seconds pass, holding no connection."""
+    """Let this many seconds pass, holding no connection.
+
+    A cancelled caller ends a wait for others at once, but not the pause before a write is repeated.
+    """
 
     seconds: float
+    interruptible: bool = False
 
 
 @dataclass(slots=True, eq=False)

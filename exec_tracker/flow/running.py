@@ -53,7 +53,8 @@ def _invoke(plan: Plan, held: Held, lease: HeldLease | None) -> Running:
         if isinstance(exc, StopIteration):
             raise EscapedStopError(exc) from None
         raise
-    return (yield from save_result(plan, held, value))
+    saved: ExecutionResult[Any] = yield from save_result(plan, held, value)
+    return saved
 
 
 def _verify(plan: Plan, held: Held, lease: HeldLease | None) -> Running:

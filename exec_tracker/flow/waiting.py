@@ -44,7 +44,7 @@ def wait_for_ending(execution_id: str, timeout: timedelta) -> Generator[Command,
         if now >= deadline:
             raise refusals.in_progress(seen)
         pause = _pause(now - began, seen)
-        yield Sleep(min(pause, deadline - now))
+        yield Sleep(min(pause, deadline - now), interruptible=True)
 
 
 def _poll(
@@ -57,7 +57,7 @@ def _poll(
         except TransientStorageError:
             if monotonic() >= deadline:
                 raise
-            yield Sleep(_LONGEST)
+            yield Sleep(_LONGEST, interruptible=True)
         else:
             return seen
 

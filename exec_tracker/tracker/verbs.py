@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from exec_tracker import queries, recovery
-from exec_tracker.errors import ConfigurationError
 from exec_tracker.flow import wait_for_ending
 from exec_tracker.planning import TrackerSettings, check_duration, check_lease
 from exec_tracker.repository import Claim, ExecutionRepository
@@ -15,6 +14,7 @@ from exec_tracker.types import ExecutionStatus, check_execution_id
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
+    from uuid import UUID
 
     from exec_tracker.types import (
         ExecuteOptions,
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
         ExecutionActor,
         ExecutionAttempt,
     )
-
-UNSET: Any = object()
 
 
 class ExecutionVerbs(Driver):
@@ -71,8 +69,9 @@ class ExecutionVerbs(Driver):
         Without `claim_token` only where no lease is live. Raises ExecutionNotFoundError,
         IllegalTransitionError, and ResultNotStorableError before anything is changed.
         """
-        token = _token(claim_token)
-        return cast("Execution", self._verb(recovery.mark_completed, execution_id, result, token))
+        return cast(
+            "Execution", self._verb(recovery.mark_completed, execution_id, result, claim_token)
+        )
 
     def mark_failed(
         self,
@@ -94,7 +93,7 @@ class ExecutionVerbs(Driver):
             error_message,
             retryable=retryable,
             retry_delay=retry_delay,
-            token=_token(claim_token),
+            token=claim_token,
         )
         return cast("Execution", failed)
 
@@ -102,7 +101,7 @@ class ExecutionVerbs(Driver):
         self,
         execution_id: str,
         *,
-        result: Any = UNSET,
+        result: Any = recovery.UNSET,
         error: str | None = None,
         retryable: bool = True,
     ) -> Execution:
@@ -112,11 +111,7 @@ class ExecutionVerbs(Driver):
         its effect may still happen. Raises ConfigurationError unless exactly one is given,
         ExecutionNotFoundError, IllegalTransitionError, ResultNotStorableError.
         """
-        if (result is UNSET) == (error is None):
-            raise ConfigurationError("resolve needs either result= or error=, and not both.")
-        if error is None:
-            return cast("Execution", self._verb(recovery.resolve_completed, execution_id, result))
-        decided = self._verb(recovery.resolve_failed, execution_id, error, retryable=retryable)
+        decided = self._verb(recovery.resolve, execution_id, result, error, retryable=retryable)
         return cast("Execution", decided)
 
     def reset(self, execution_id: str) -> Execution:
@@ -154,7 +149,7 @@ class ExecutionVerbs(Driver):
         """
         check_duration("older_than", older_than)
         wanted = recovery.check_purge(statuses, batch_size)
-        purged = 0
+        purged: int = 0
         while True:
             gone = self._verb(ExecutionRepository.purge, older_than, wanted, batch_size)
             purged += gone
@@ -183,7 +178,7 @@ class ExecutionVerbs(Driver):
     ) -> list[Execution]:
         """List one user's executions, newest first; `before` takes the last one of the last page."""
         return self._list(
-            user_id=queries.check_user(user_id),
+            user_id=user_id,
             limit=limit,
             before=before,
             status=status,
@@ -204,7 +199,7 @@ class ExecutionVerbs(Driver):
         """List one user's executions of one workflow, newest first."""
         return self._list(
             workflow_id=workflow_id,
-            user_id=queries.check_user(user_id),
+            user_id=user_id,
             limit=limit,
             before=before,
             status=status,
@@ -219,8 +214,8 @@ class ExecutionVerbs(Driver):
     ) -> list[Execution]:
         """List one user's executions in one status, newest first."""
         return self._list(
-            user_id=queries.check_user(user_id),
-            status=ExecutionStatus(status),
+            user_id=user_id,
+            status=status,
             limit=limit,
             before=before,
         )
@@ -243,18 +238,17 @@ class ExecutionVerbs(Driver):
         """List executions whose outcome is unknown, newest first."""
         found = self._query(
             queries.find_abandoned,
-            user_id=None if user_id is None else queries.check_user(user_id),
+            user_id=user_id,
             workflow_id=workflow_id,
-            limit=queries.check_limit(limit),
+            limit=limit,
             before=before,
         )
         return cast("list[Execution]", found)
 
     def count_by_status(self, user_id: UUID | str | None = None) -> dict[ExecutionStatus, int]:
         """Count executions per status, of one user or of everybody."""
-        user = None if user_id is None else queries.check_user(user_id)
         return cast(
-            "dict[ExecutionStatus, int]", self._query(queries.count_by_status, user_id=user)
+            "dict[ExecutionStatus, int]", self._query(queries.count_by_status, user_id=user_id)
         )
 
     def ensure_user(self, user_id: UUID | str) -> None:
@@ -262,17 +256,8 @@ class ExecutionVerbs(Driver):
 
         On Supabase users are made by its auth service, and this is refused by its permissions.
         """
-        self._verb(ExecutionRepository.ensure_user, queries.check_user(user_id))
+        self._verb(recovery.ensure_user, user_id)
 
     def _list(self, *, limit: int, **filters: Any) -> list[Execution]:
-        found = self._query(queries.list_executions, limit=queries.check_limit(limit), **filters)
+        found = self._query(queries.list_executions, limit=limit, **filters)
         return cast("list[Execution]", found)
-
-
-def _token(claim_token: UUID | str | None) -> UUID | None:
-    if claim_token is None or isinstance(claim_token, UUID):
-        return claim_token
-    try:
-        return UUID(claim_token)
-    except (ValueError, AttributeError, TypeError):
-        raise ConfigurationError(f"claim_token must be a UUID, not {claim_token!r}.") from None

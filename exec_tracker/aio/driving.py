@@ -1,0 +1,168 @@
+"""Drive a flow in an event loop: the async half of what every tracker does."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.util import greenlet_spawn
+
+from exec_tracker.aio.heartbeat import HeartbeatTask
+from exec_tracker.aio.polling import AsyncSharedReads
+from exec_tracker.connections import check_engine, engine_of_factory, engine_options
+from exec_tracker.database import Database
+from exec_tracker.errors import ConfigurationError
+from exec_tracker.executors import is_asynchronous
+from exec_tracker.flow import Ask, EscapedStopError, Invoke, Poll, Sleep
+from exec_tracker.repository import ExecutionRepository
+from exec_tracker.settings import normalise_url
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Generator, Sequence
+    from uuid import UUID
+
+    from sqlalchemy.engine import URL
+    from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+
+    from exec_tracker.flow import Command
+    from exec_tracker.leases import Renewal
+
+
+class AsyncDriver:
+    """The async twin of Driver: the same core, called in greenlets, so that no call blocks the loop.
+
+    What is being written when the caller is cancelled is awaited to its end; the cancellation is
+    delivered afterwards.
+    """
+
+    def __init__(
+        self,
+        bind: AsyncEngine | async_sessionmaker[AsyncSession] | URL | str,
+        *,
+        schema: str | None,
+    ) -> None:
+        """Open nothing yet; raises ConfigurationError for a bind that cannot work."""
+        self._engine, self._owns_engine = _resolve_async_engine(bind)
+        self._database = Database(check_engine(self._engine.sync_engine), schema)
+        self._closed = False
+        self._reads = AsyncSharedReads(lambda id_: self._ask(ExecutionRepository.read, id_))
+        self._heartbeat = HeartbeatTask(self._renew, self._close_renewals)
+
+    async def aclose(self) -> None:
+        """Stop the heartbeat and dispose of what the tracker made itself; never the host's engine.
+
+        Work that is running goes on, is kept alive and stores its result; new calls raise
+        ConfigurationError.
+        """
+        self._closed = True
+        await self._heartbeat.stop()
+        if self._owns_engine:
+            await self._engine.dispose()
+
+    async def _drive(self, flow: Generator[Command, Any, Any]) -> Any:
+        """Give a flow what it asks for until it returns; its exceptions are the caller's."""
+        self._check_open()
+        answer: Any = None
+        step: Callable[[Any], Command] = flow.send
+        cancelled: list[BaseException] = []
+        while True:
+            try:
+                command = step(answer)
+            except StopIteration as done:
+                if cancelled:
+                    raise cancelled[0] from None
+                return done.value
+            except EscapedStopError as escaped:
+                raise RuntimeError("the executor raised StopIteration") from escaped.error
+            try:
+                answer, step = await self._answer(command, cancelled), flow.send
+            except BaseException as exc:  # noqa: BLE001 # the flow decides about all of them
+                answer, step = exc, flow.throw
+
+    async def _answer(self, command: Command, cancelled: list[BaseException]) -> Any:
+        match command:
+            case Ask(method, arguments):
+                return await _to_the_end(self._ask(method, *arguments), cancelled)
+            case Sleep(seconds, interruptible=False):
+                return await _to_the_end(asyncio.sleep(seconds), cancelled)
+        if cancelled:
+            raise cancelled.pop()
+        match command:
+            case Invoke(function, context):
+                command.started = True
+                return await _call(function, context)
+            case Sleep(seconds):
+                return await asyncio.sleep(seconds)
+            case Poll(execution_id, freshness):
+                return await self._reads.read(execution_id, freshness)
+
+    async def _ask(self, core: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
+        return await greenlet_spawn(self._database.ask, core, *arguments, **keywords)
+
+    async def _query(self, core: Callable[..., Any], **keywords: Any) -> Any:
+        self._check_open()
+        return await greenlet_spawn(self._database.query, core, **keywords)
+
+    async def _verb(self, core: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
+        self._check_open()
+        cancelled: list[BaseException] = []
+        answer = await _to_the_end(self._ask(core, *arguments, **keywords), cancelled)
+        if cancelled:
+            raise cancelled[0]
+        return answer
+
+    async def _renew(self, claims: Sequence[Renewal]) -> dict[UUID, bool]:
+        renewed: dict[UUID, bool] = await greenlet_spawn(self._database.renew, claims)
+        return renewed
+
+    async def _close_renewals(self) -> None:
+        await greenlet_spawn(self._database.close)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ConfigurationError("This tracker is closed; make another one.")
+
+
+async def _to_the_end(work: Coroutine[Any, Any, Any], cancelled: list[BaseException]) -> Any:
+    """Await work that must not be left half done; a cancellation meanwhile is noted, not raised.
+
+    `asyncio.shield` alone would leave the write running behind the caller's back.
+    """
+    task = asyncio.ensure_future(work)
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as exc:
+            if task.cancelled():
+                raise
+            cancelled[:] = [exc]
+        except BaseException:  # noqa: BLE001 # the task's own, raised below
+            break
+    return task.result()
+
+
+async def _call(function: Callable[..., Any], context: Any) -> Any:
+    """Call the user's function: a coroutine in the loop, a plain one in a thread."""
+    if is_asynchronous(function):
+        return await function(context)
+    answer = await asyncio.to_thread(function, context)
+    return await answer if inspect.isawaitable(answer) else answer
+
+
+def _resolve_async_engine(bind: Any) -> tuple[AsyncEngine, bool]:
+    from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
+
+    if isinstance(bind, AsyncEngine):
+        return bind, False
+    if isinstance(bind, async_sessionmaker):
+        engine_of_factory(bind)
+        engine = bind.kw["bind"]
+        return engine, False
+    if not isinstance(bind, str) and hasattr(bind, "dialect"):
+        raise ConfigurationError(
+            "AsyncExecutionTracker needs an AsyncEngine, an async_sessionmaker or a URL; "
+            f"{type(bind).__name__} is synchronous."
+        )
+    url = normalise_url(bind, asynchronous=True)
+    return create_async_engine(url, **engine_options(url)), True

@@ -1,0 +1,104 @@
+"""Renew an async tracker's leases from one task, which lives while leases are held."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from exec_tracker.leases import LeaseBook
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from datetime import timedelta
+    from uuid import UUID
+
+    from exec_tracker.leases import HeldLease, Renewal
+
+_log = logging.getLogger("exec_tracker")
+
+
+class HeartbeatTask:
+    """The async twin of Heartbeat, over the same book; one task per event loop that holds leases."""
+
+    def __init__(
+        self,
+        renew: Callable[[Sequence[Renewal]], Awaitable[dict[UUID, bool]]],
+        at_end: Callable[[], Awaitable[None]],
+    ) -> None:
+        """Renew through `renew`, on a connection not from the host's pool; `at_end` closes it."""
+        self._renew = renew
+        self._at_end = at_end
+        self._book = LeaseBook()
+        self._task: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._wake = asyncio.Event()
+        self._wakes_at = float("inf")
+        self._stopping = False
+
+    def hold(self, execution_id: str, token: UUID, lease: timedelta, since: float) -> HeldLease:
+        """Keep a lease alive until `release`; must be called in the event loop."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            # Another loop, or another process: its leases were never ours to renew.
+            self._book, self._task, self._loop = LeaseBook(), None, loop
+            self._wake = asyncio.Event()
+        entry = self._book.add(execution_id, token, lease, since)
+        if self._task is None or self._task.done():
+            self._task = loop.create_task(self._run(), name="exec_tracker heartbeat")
+        elif entry.due < self._wakes_at:
+            self._wake.set()
+        return entry
+
+    def release(self, entry: HeldLease) -> None:
+        """Stop keeping a lease; the task ends when it next looks and finds none."""
+        self._book.remove(entry)
+        if self._stopping:
+            self._wake.set()
+
+    def beat_now(self, entry: HeldLease) -> None:
+        """Have the task renew one lease at once; may be called from any thread."""
+        entry.due = 0.0
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._wake.set)
+
+    async def stop(self) -> None:
+        """End the task, at once where nothing is held, else once the last lease is released."""
+        self._stopping = True
+        if self._task is not None and not self._book.held:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        try:
+            while (due := self._book.next_due()) is not None:
+                self._wakes_at = due
+                await self._sleep(due - monotonic())
+                await self._beat_due()
+        finally:
+            await asyncio.shield(self._at_end())
+
+    async def _sleep(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(seconds, 0.0)):
+                await self._wake.wait()
+        self._wake.clear()
+
+    async def _beat_due(self) -> None:
+        now = monotonic()
+        due = self._book.next_due()
+        if due is None or due > now:
+            return
+        entries = self._book.take_due(now)
+        try:
+            answer = await self._renew(
+                [(one.execution_id, one.token, one.lease) for one in entries]
+            )
+            self._book.settle(entries, answer, monotonic())
+        except Exception:  # the token still fences; all that is lost is time
+            _log.warning(
+                "could not renew %d leases; trying again soon", len(entries), exc_info=True
+            )
+            self._book.postpone(entries, monotonic())
