@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from exec_tracker.embedded import EmbeddedPostgres
 
 pytest_plugins = ["pytester"]
+pytestmark = pytest.mark.slow  # each test runs pytest in a process of its own
 
 TEST = """
 import pytest
