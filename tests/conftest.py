@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-pytest_plugins = ["exec_tracker.testing"]
+pytest_plugins = ["exec_tracker.testing", "tests.support.fixtures"]
