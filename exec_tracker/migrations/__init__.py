@@ -18,8 +18,10 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, Engine, create_engine, pool
 
-from exec_tracker.migrations.environment import CONNECTION_KEY, VERSION_TABLE, WRITES_KEY
-from exec_tracker.migrations.options import OPTIONS_KEY
+from exec_tracker.migrations.drift import Drift, find_drifts
+from exec_tracker.migrations.environment import CONNECTION_KEY, WRITES_KEY
+from exec_tracker.migrations.options import OPTIONS_KEY, VERSION_TABLE
+from exec_tracker.migrations.placement import schema_of
 from exec_tracker.settings import normalise_url, require_database_url
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "VERSION_TABLE",
+    "Drift",
+    "check",
     "current",
     "downgrade",
     "script_location",
@@ -103,6 +107,19 @@ def current(target: Target = None, *, schema: str | None = None) -> str | None:
     with _connected(target) as connection:
         opts = {"version_table": VERSION_TABLE, "version_table_schema": schema}
         return MigrationContext.configure(connection, opts=opts).get_current_revision()
+
+
+def check(target: Target = None, *, schema: str | None = None) -> list[Drift]:
+    """Return where the database differs from what this package needs; [] is as it should be.
+
+    Only the catalogs are read, and what is there is judged, not a recorded revision. What the
+    host has added (columns, indexes, triggers, grants to its own roles) is no difference.
+
+    Raises:
+        ConfigurationError: no database is configured.
+    """
+    with _connected(target) as connection, schema_of(connection, schema, make=False):
+        return find_drifts(connection)
 
 
 def sql(

@@ -14,10 +14,10 @@ from sqlalchemy import Connection, create_engine, pool
 from sqlalchemy.exc import OperationalError
 
 from exec_tracker.errors import ExecTrackerError, SchemaTooNewError
+from exec_tracker.migrations.drift import COMPARISON
 from exec_tracker.migrations.locking import exclusively
-from exec_tracker.migrations.options import OPTIONS_KEY, Options
+from exec_tracker.migrations.options import OPTIONS_KEY, VERSION_TABLE, Options
 from exec_tracker.migrations.placement import schema_of, schema_script
-from exec_tracker.models import Base
 from exec_tracker.settings import normalise_url, require_database_url
 from exec_tracker.sqlstates import LOCK_NOT_AVAILABLE, sqlstate_of
 
@@ -26,10 +26,7 @@ if TYPE_CHECKING:
 
     from alembic.config import Config
 
-__all__ = ["CONNECTION_KEY", "VERSION_TABLE", "WRITES_KEY", "run"]
-
-VERSION_TABLE: Final = "exec_tracker_alembic_version"
-"""Of our own, so that the host's Alembic and ours never see each other's revisions."""
+__all__ = ["CONNECTION_KEY", "WRITES_KEY", "run"]
 
 CONNECTION_KEY: Final = "connection"
 WRITES_KEY: Final = "exec_tracker_writes"
@@ -81,7 +78,7 @@ def _run_online(config: Config, options: Options) -> None:
     with (
         _connection(config) as connection,
         exclusively(connection) if _writes(config) else nullcontext(),
-        schema_of(connection, options.schema),
+        schema_of(connection, options.schema, make=_writes(config)),
     ):
         joined = connection.in_transaction()
         for patience in reversed(range(_LOCK_TRIES)):
@@ -103,18 +100,11 @@ def _configure(options: Options, **how: Any) -> None:
     how[OPTIONS_KEY] = options
     context.configure(
         **how,
-        target_metadata=Base.metadata,
+        **COMPARISON,
         version_table=VERSION_TABLE,
         version_table_schema=options.schema,
-        include_name=_is_ours,
-        compare_server_default=True,
         literal_binds=context.is_offline_mode(),
     )
-
-
-def _is_ours(name: str | None, type_: str, parent_names: Any) -> bool:
-    del parent_names
-    return type_ != "table" or name in Base.metadata.tables
 
 
 def _writes(config: Config) -> bool:

@@ -12,7 +12,18 @@ from exec_tracker.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["DEFAULT_USERS_TABLE", "IDENTITY_VARIABLE", "NO_USERS_TABLE", "OPTIONS_KEY", "Options"]
+__all__ = [
+    "DEFAULT_USERS_TABLE",
+    "IDENTITY_VARIABLE",
+    "NO_USERS_TABLE",
+    "OPTIONS_KEY",
+    "USERS_TABLE_NOTE",
+    "VERSION_TABLE",
+    "Options",
+]
+
+VERSION_TABLE: Final = "exec_tracker_alembic_version"
+"""Of our own, so that the host's Alembic and ours never see each other's revisions."""
 
 IDENTITY_VARIABLE: Final = "EXEC_TRACKER_IDENTITY"
 OPTIONS_KEY: Final = "exec_tracker_options"
@@ -20,6 +31,9 @@ OPTIONS_KEY: Final = "exec_tracker_options"
 
 DEFAULT_USERS_TABLE: Final = "auth.users"
 NO_USERS_TABLE: Final = "none"
+
+USERS_TABLE_NOTE: Final = "Owner of the execution (users_table={})"
+"""The comment on user_id that tells a later check of a users table other than the default."""
 
 _IDENTITIES: Final = ("auto", "supabase", "standalone")
 _NAME: Final = re.compile(r"[^\s\".]+(\.[^\s\".]+)?")

@@ -16,7 +16,7 @@ __all__ = ["schema_of", "schema_script"]
 
 
 @contextmanager
-def schema_of(connection: Connection, schema: str | None) -> Iterator[None]:
+def schema_of(connection: Connection, schema: str | None, *, make: bool) -> Iterator[None]:
     """Let unqualified names mean `schema`, in each transaction of the connection.
 
     Set for one transaction at a time, and again at the start of the next: a setting of the
@@ -25,24 +25,25 @@ def schema_of(connection: Connection, schema: str | None) -> Iterator[None]:
     if schema is None:
         yield
     elif connection.in_transaction():
-        with _joined(connection, schema):
+        with _joined(connection, schema, make=make):
             yield
     else:
-        with _each_transaction(connection, schema):
+        with _each_transaction(connection, schema, make=make):
             yield
 
 
 @contextmanager
-def _joined(connection: Connection, schema: str) -> Iterator[None]:
+def _joined(connection: Connection, schema: str, *, make: bool) -> Iterator[None]:
     before = connection.scalar(text("SELECT current_setting('search_path')"))
-    _make(connection, schema)
+    if make:
+        _make(connection, schema)
     _set_path(connection, quoted(schema))
     yield
     _set_path(connection, str(before))
 
 
 @contextmanager
-def _each_transaction(connection: Connection, schema: str) -> Iterator[None]:
+def _each_transaction(connection: Connection, schema: str, *, make: bool) -> Iterator[None]:
     literal = quoted(schema).replace("'", "''")
     statement = f"SELECT pg_catalog.set_config('search_path', '{literal}', true)"
 
@@ -52,8 +53,9 @@ def _each_transaction(connection: Connection, schema: str) -> Iterator[None]:
         cursor.execute(statement)
         cursor.close()
 
-    with connection.begin():
-        _make(connection, schema)
+    if make:
+        with connection.begin():
+            _make(connection, schema)
     event.listen(connection, "begin", at_begin)
     try:
         yield

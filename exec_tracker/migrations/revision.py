@@ -13,6 +13,7 @@ from exec_tracker.migrations.options import (
     DEFAULT_USERS_TABLE,
     NO_USERS_TABLE,
     OPTIONS_KEY,
+    USERS_TABLE_NOTE,
     Options,
 )
 
@@ -118,7 +119,7 @@ def users_reference(users_table: str) -> str:
 def remember_users_table(users_table: str) -> None:
     """Note a users table other than the default where a later check finds it."""
     if users_table != DEFAULT_USERS_TABLE:
-        note = f"Owner of the execution (users_table={users_table})".replace("'", "''")
+        note = USERS_TABLE_NOTE.format(users_table).replace("'", "''")
         op.execute(f"COMMENT ON COLUMN workflow_executions.user_id IS '{note}'".replace(":", r"\:"))
 
 
