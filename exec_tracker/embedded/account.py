@@ -42,6 +42,8 @@ class Account:
         return None
 
     def _may_enter(self, path: Path) -> bool:
+        if self.is_current:  # the kernel knows all our groups
+            return os.access(path, os.X_OK)
         status = path.stat()
         if status.st_uid == self.uid:
             needed = stat.S_IXUSR

@@ -10,6 +10,7 @@ Tests run on the server that `EXEC_TRACKER_TEST_DATABASE_URL` names, else on one
 
 from __future__ import annotations
 
+from exec_tracker.testing.asynchronous import async_tracker
 from exec_tracker.testing.clock import DatabaseClock
 from exec_tracker.testing.databases import Choice, Server, choose, provision
 from exec_tracker.testing.effects import Effects, ExecutedOnce
@@ -51,6 +52,7 @@ __all__ = [
     "as_anon",
     "as_service",
     "as_user",
+    "async_tracker",
     "choose",
     "crashable_postgres",
     "database_clock",

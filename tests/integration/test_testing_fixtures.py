@@ -11,11 +11,16 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
+from exec_tracker.types import ExecuteOptions
+
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from exec_tracker.aio import AsyncExecutionTracker
     from exec_tracker.embedded import EmbeddedPostgres
     from exec_tracker.testing import AsRole, AsUser, DatabaseClock, Effects, ExecutedOnce
+    from exec_tracker.tracker import ExecutionTracker
+    from exec_tracker.types import Execution
 
 
 def write(url: str, statement: str, *values: object) -> None:
@@ -32,6 +37,12 @@ def add_execution(url: str, key: str, user_id: UUID, status: str = "completed") 
         str(user_id),
         status,
     )
+
+
+def found(tracker: ExecutionTracker, key: str) -> Execution:
+    execution = tracker.get_execution(key)
+    assert execution is not None
+    return execution
 
 
 @pytest.mark.parametrize("_again", [1, 2])
@@ -100,6 +111,36 @@ def test_executed_once_accepts_one_completed_attempt_and_nothing_else(
         executed_once("held")
     with pytest.raises(AssertionError, match="no execution 'none'"):
         executed_once("none")
+
+
+def test_the_tracker_runs_an_effect_once(
+    tracker: ExecutionTracker, user_id: UUID, effects: Effects, executed_once: ExecutedOnce
+) -> None:
+    options = ExecuteOptions(idempotency_key="k", workflow_id="w", user_id=user_id)
+    first = tracker.execute_idempotent(options, effects("charge"))
+    assert tracker.execute_idempotent(options, effects("charge")) == first
+    assert effects.count("charge") == 1
+    executed_once("k")
+
+
+async def test_the_asynchronous_tracker_runs_an_effect_once(
+    async_tracker: AsyncExecutionTracker, user_id: UUID, effects: Effects
+) -> None:
+    options = ExecuteOptions(idempotency_key="k", workflow_id="w", user_id=user_id)
+    first = await async_tracker.execute_idempotent(options, effects("charge"))
+    assert await async_tracker.execute_idempotent(options, effects("charge")) == first
+    assert effects.count("charge") == 1
+
+
+def test_a_lease_expires_when_the_clock_is_put_forward(
+    tracker: ExecutionTracker, user_id: UUID, database_clock: DatabaseClock
+) -> None:
+    options = ExecuteOptions(idempotency_key="k", workflow_id="w", user_id=user_id)
+    tracker.create_execution(options)
+    tracker.mark_running("k", lease=timedelta(minutes=1))
+    assert not found(tracker, "k").is_abandoned
+    database_clock.advance(timedelta(minutes=2))
+    assert found(tracker, "k").is_abandoned
 
 
 def test_a_crashable_server_is_the_tests_own_and_durable(
