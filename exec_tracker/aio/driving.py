@@ -14,7 +14,7 @@ from exec_tracker.connections import check_engine, engine_of_factory, engine_opt
 from exec_tracker.database import Database
 from exec_tracker.errors import ConfigurationError
 from exec_tracker.executors import is_asynchronous
-from exec_tracker.flow import Ask, EscapedStopError, Invoke, Poll, Sleep
+from exec_tracker.flow import Ask, EscapedStopError, Invoke, Lend, Poll, Sleep, Within
 from exec_tracker.repository import ExecutionRepository
 from exec_tracker.settings import normalise_url
 
@@ -44,6 +44,7 @@ class AsyncDriver:
     ) -> None:
         """Open nothing yet; raises ConfigurationError for a bind that cannot work."""
         self._engine, self._owns_engine = _resolve_async_engine(bind)
+        self._sessions = _session_factory(bind, self._engine)
         self._database = Database(check_engine(self._engine.sync_engine), schema)
         self._closed = False
         self._reads = AsyncSharedReads(lambda id_: self._ask(ExecutionRepository.read, id_))
@@ -60,7 +61,9 @@ class AsyncDriver:
         if self._owns_engine:
             await self._engine.dispose()
 
-    async def _drive(self, flow: Generator[Command, Any, Any]) -> Any:
+    async def _drive(
+        self, flow: Generator[Command, Any, Any], session: AsyncSession | None = None
+    ) -> Any:
         """Give a flow what it asks for until it returns; its exceptions are the caller's."""
         self._check_open()
         answer: Any = None
@@ -76,12 +79,16 @@ class AsyncDriver:
             except EscapedStopError as escaped:
                 raise RuntimeError("the executor raised StopIteration") from escaped.error
             try:
-                answer, step = await self._answer(command, cancelled), flow.send
+                answer, step = await self._answer(command, session, cancelled), flow.send
+            except EscapedStopError as escaped:
+                answer, step = escaped.error, flow.throw
             except BaseException as exc:  # noqa: BLE001 # the flow decides about all of them
                 answer, step = exc, flow.throw
 
-    async def _answer(self, command: Command, cancelled: list[BaseException]) -> Any:
+    async def _answer(self, command: Command, session: Any, cancelled: list[BaseException]) -> Any:
         match command:
+            case Within(core, arguments):
+                return await _to_the_end(session.run_sync(core, *arguments), cancelled)
             case Ask(method, arguments):
                 return await _to_the_end(self._ask(method, *arguments), cancelled)
             case Sleep(seconds, interruptible=False):
@@ -96,6 +103,10 @@ class AsyncDriver:
                 return await asyncio.sleep(seconds)
             case Poll(execution_id, freshness):
                 return await self._reads.read(execution_id, freshness)
+            case Lend(function) if is_asynchronous(function):
+                return await function(session)
+            case Lend(function):
+                return await session.run_sync(function)
 
     async def _ask(self, core: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
         return await greenlet_spawn(self._database.ask, core, *arguments, **keywords)
@@ -146,8 +157,24 @@ async def _call(function: Callable[..., Any], context: Any) -> Any:
     """Call the user's function: a coroutine in the loop, a plain one in a thread."""
     if is_asynchronous(function):
         return await function(context)
-    answer = await asyncio.to_thread(function, context)
+    answer = await asyncio.to_thread(_call_in_thread, function, context)
+    if isinstance(answer, EscapedStopError):
+        raise answer
     return await answer if inspect.isawaitable(answer) else answer
+
+
+def _call_in_thread(function: Callable[..., Any], context: Any) -> Any:
+    """Call a plain function; its StopIteration is returned, since no future can carry it."""
+    try:
+        return function(context)
+    except StopIteration as stop:
+        return EscapedStopError(stop)
+
+
+def _session_factory(bind: Any, engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
+    from sqlalchemy.ext.asyncio import async_sessionmaker
+
+    return bind if isinstance(bind, async_sessionmaker) else async_sessionmaker(engine)
 
 
 def _resolve_async_engine(bind: Any) -> tuple[AsyncEngine, bool]:

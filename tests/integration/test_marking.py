@@ -204,7 +204,7 @@ def test_an_id_that_cannot_be_one_is_refused_before_the_database(
 ) -> None:
     with pytest.raises(InvalidIdempotencyKeyError):
         subject.get_execution(key)
-    with pytest.raises(ValueError, match="An (execution id|idempotency key)"):
+    with pytest.raises(ValueError, match=r"An (execution id|idempotency key)"):
         subject.mark_completed(key, 1)
 
 

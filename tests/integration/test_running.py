@@ -110,17 +110,28 @@ class DisputedError(Exception):
 
 
 @pytest.mark.parametrize(
-    "error", [ValueError("a", 1), DisputedError(charge=1), StopIteration(7), StopAsyncIteration()]
+    "error", [ValueError("a", 1), DisputedError(charge=1), StopAsyncIteration(), KeyError()]
 )
 def test_the_executors_exception_reaches_the_caller_unchanged(
     subject: Subject, user_id: UUID, error: Exception, database: Database
 ) -> None:
-    if isinstance(error, StopIteration) and subject.driver.startswith("async"):
-        pytest.skip("asyncio itself cannot carry a StopIteration out of a thread")
     with pytest.raises(type(error)) as caught:
         subject.execute(options("k", user_id), Calls(raises=error))
     assert caught.value is error
     assert database.row("k")["status"] == "failed"
+
+
+def test_a_stop_iteration_is_an_error_like_any_other(
+    subject: Subject, user_id: UUID, database: Database
+) -> None:
+    error = StopIteration(7)
+    # No coroutine can raise it: Python itself makes it the cause of a RuntimeError (PEP 479).
+    expected = RuntimeError if subject.driver.startswith("async") else StopIteration
+    with pytest.raises(expected) as caught:
+        subject.execute(options("k", user_id), Calls(raises=error))
+    assert error in (caught.value, caught.value.__cause__)
+    row = database.row("k")
+    assert (row["status"], row["error"]["type"]) == ("failed", "StopIteration")
 
 
 def test_an_error_text_that_postgresql_refuses_is_recorded_in_words(
