@@ -21,6 +21,7 @@ from exec_tracker.errors import (
     SchemaError,
     SchemaTooNewError,
     StorageError,
+    TransactionControlError,
     TransientStorageError,
     UnknownUserError,
 )
@@ -91,6 +92,7 @@ __all__ = [
     "SchemaError",
     "SchemaTooNewError",
     "StorageError",
+    "TransactionControlError",
     "TransientStorageError",
     "Unknown",
     "UnitOfWork",

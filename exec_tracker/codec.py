@@ -114,7 +114,9 @@ class ResultCodec(Generic[T]):
                 return storable_json(value, max_bytes=self._max_bytes)
             return self._encode_typed(self._adapter, value)
         except UnstorableValueError as exc:
-            raise ResultNotStorableError(_unstorable_message(exc), result=value) from exc
+            raise ResultNotStorableError(
+                f"The function returned a result that cannot be stored: {exc}.", result=value
+            ) from exc
 
     def decode(self, text: str | None) -> T:
         """Parse stored JSON text; SQL NULL, as an adopted row may have, reads as JSON null.
@@ -159,13 +161,6 @@ def _reads_back(adapter: TypeAdapter[T], text: str, valid: T) -> bool:
         return bool(adapter.validate_json(text) == valid)
     except ValidationError:
         return False
-
-
-def _unstorable_message(reason: Exception) -> str:
-    return (
-        f"The function returned a result that cannot be stored: {reason}. Its effect has happened; "
-        "the execution is recorded as failed, not retryable, and will not run again by itself."
-    )
 
 
 def codec_for(

@@ -2,6 +2,7 @@
 
 ExecTrackerError
 ├── ConfigurationError
+│   └── TransactionControlError
 ├── SchemaError
 │   ├── MigrationRequiredError
 │   └── SchemaTooNewError
@@ -54,6 +55,7 @@ __all__ = [
     "SchemaError",
     "SchemaTooNewError",
     "StorageError",
+    "TransactionControlError",
     "TransientStorageError",
     "UnknownUserError",
 ]
@@ -80,6 +82,10 @@ def _rebuild(kind: type[ExecTrackerError], args: tuple[Any, ...], state: dict[st
 
 class ConfigurationError(ExecTrackerError):
     """The tracker was set up or called in a way that cannot work."""
+
+
+class TransactionControlError(ConfigurationError):
+    """The function ended the transaction that it was lent; leave commit and rollback to the tracker."""
 
 
 class SchemaError(ExecTrackerError):

@@ -20,6 +20,24 @@ def bind_executor(executor: Callable[..., Any]) -> Callable[[ExecutionContext], 
 
     Raises ConfigurationError for what is not callable or requires more than one argument.
     """
+    required = _required_positionals(executor)
+    if required > 1:
+        raise ConfigurationError(
+            f"The executor {executor!r} must take no argument, or one for the ExecutionContext; "
+            "bind others with functools.partial or a lambda."
+        )
+    return executor if required else _ignoring_context(executor)
+
+
+def check_session_executor(executor: Callable[..., Any]) -> None:
+    """Raise ConfigurationError unless the executor takes exactly the session."""
+    if _required_positionals(executor) != 1:
+        raise ConfigurationError(
+            f"The executor {executor!r} must take exactly one argument, the session to write with."
+        )
+
+
+def _required_positionals(executor: Callable[..., Any]) -> int:
     if not callable(executor):
         raise ConfigurationError(
             f"The executor must be a function; {executor!r} is not callable. Pass the function "
@@ -28,17 +46,11 @@ def bind_executor(executor: Callable[..., Any]) -> Callable[[ExecutionContext], 
     try:
         parameters = inspect.signature(executor).parameters.values()
     except ValueError:  # built into C without a signature: such as `dict`
-        return _ignoring_context(executor)
-    required = [one for one in parameters if one.default is one.empty and one.kind in _POSITIONAL]
-    keywords = [
-        one for one in parameters if one.default is one.empty and one.kind is one.KEYWORD_ONLY
-    ]
-    if len(required) > 1 or keywords:
-        raise ConfigurationError(
-            f"The executor {executor!r} must take no argument, or one for the ExecutionContext; "
-            "bind others with functools.partial or a lambda."
-        )
-    return executor if required else _ignoring_context(executor)
+        return 0
+    required = [one for one in parameters if one.default is one.empty]
+    if any(one.kind is one.KEYWORD_ONLY for one in required):
+        raise ConfigurationError(f"The executor {executor!r} must not require keyword arguments.")
+    return sum(one.kind in _POSITIONAL for one in required)
 
 
 def _ignoring_context(executor: Callable[..., Any]) -> Callable[[ExecutionContext], Any]:

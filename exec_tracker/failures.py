@@ -47,7 +47,7 @@ def failure_of(
         message=described["message"] or described["type"],
         error=flags,
         history={**described, **flags, "traceback": _traceback(error), "causes": _causes(error)},
-        retry_delay=retry_delay,
+        retry_delay=retry_delay or None,
     )
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypedDict
 from uuid import uuid4
 
 from exec_tracker.codec import DEFAULT_MAX_BYTES, codec_for
 from exec_tracker.errors import ConfigurationError
-from exec_tracker.executors import bind_executor
+from exec_tracker.executors import bind_executor, check_session_executor
 from exec_tracker.fingerprint import fingerprint
 from exec_tracker.flow import Plan
 from exec_tracker.policies import RetryPolicy
@@ -33,6 +33,10 @@ DEFAULT_WAIT = timedelta(seconds=30)
 DEFAULT_SAVE_TIMEOUT = timedelta(minutes=2)
 
 
+# How long a duplicate waits for the transaction that holds its key.
+DEFAULT_LOCK_WAIT = timedelta(seconds=5)
+
+
 class _Default:
     """Marks an option that was left to the tracker, where None has a meaning of its own."""
 
@@ -41,6 +45,8 @@ class _Default:
 
 
 DEFAULT: Any = _Default()
+# A transaction holds its claim by being open; there is nothing to keep alive.
+NO_LEASES: Any = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +104,52 @@ class TrackerSettings:
             leases=leases,
             observe=safe_observer(self.on_event),
         )
+
+    def plan_transaction(
+        self, options: ExecuteOptions, executor: Callable[..., Any], settings: TransactionSettings
+    ) -> Plan:
+        """The same for the transactional mode, in which the transaction takes the lease's place."""
+        check_session_executor(executor)
+        call = TransactionCall(**settings)
+        plan = self.plan(
+            options,
+            _unused,
+            NO_LEASES,
+            {
+                "wait_timeout": call.wait_timeout,
+                "on_failed": call.on_failed,
+                "retry": call.retry,
+                "on_abandoned": call.on_abandoned,
+                "lease": None,
+            },
+        )
+        codec = codec_for(executor, call.result_type, max_bytes=self.max_result_bytes)
+        return replace(plan, executor=executor, codec=codec)
+
+
+class TransactionSettings(TypedDict, total=False):
+    """The keywords of execute_in_transaction.
+
+    `wait_timeout` bounds the wait for another transaction on the same key; the others are as in
+    ExecuteSettings.
+    """
+
+    result_type: Any
+    wait_timeout: timedelta
+    on_failed: OnFailed
+    retry: RetryPolicy
+    on_abandoned: OnAbandoned
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransactionCall:
+    """The same with their defaults."""
+
+    result_type: Any = None
+    wait_timeout: timedelta = DEFAULT_LOCK_WAIT
+    on_failed: OnFailed = "retry"
+    retry: RetryPolicy = RetryPolicy()
+    on_abandoned: OnAbandoned = "raise"
 
 
 class ExecuteSettings(TypedDict, total=False):
@@ -199,3 +251,7 @@ def safe_observer(
 
 def _ignore(_event: ExecutionEvent) -> None:
     """Do nothing with an event."""
+
+
+def _unused() -> None:
+    """Stand in for an executor that is given a session and no context."""

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast, overload
 
 from exec_tracker.aio.verbs import AsyncExecutionVerbs
 from exec_tracker.codec import DEFAULT_MAX_BYTES
-from exec_tracker.flow import execute
+from exec_tracker.flow import execute, execute_in_transaction
+from exec_tracker.nesting import entered, refuse_nested
 from exec_tracker.planning import DEFAULT_LEASE, DEFAULT_SAVE_TIMEOUT, TrackerSettings
 
 if TYPE_CHECKING:
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import URL
     from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+    from sqlalchemy.orm import Session
 
-    from exec_tracker.planning import ExecuteSettings
+    from exec_tracker.planning import ExecuteSettings, TransactionSettings
     from exec_tracker.policies import ExecutionEvent
     from exec_tracker.types import ExecuteOptions, ExecutionResult
 
@@ -126,5 +128,49 @@ class AsyncExecutionTracker(AsyncExecutionVerbs):
         outcome unknown, that write is awaited, and then the cancellation goes on. A plain function
         cannot be stopped: its thread runs on, and what it returns is lost.
         """
+        refuse_nested(options.execution_id)
         plan = self._settings.plan(options, executor, self._heartbeat, settings)
         return cast("ExecutionResult[Any]", await self._drive(execute(plan)))
+
+    @overload
+    async def execute_in_transaction(
+        self,
+        options: ExecuteOptions,
+        executor: Callable[[AsyncSession], Awaitable[T]],
+        *,
+        session: AsyncSession | None = None,
+        **settings: Unpack[TransactionSettings],
+    ) -> T: ...
+    @overload
+    async def execute_in_transaction(
+        self,
+        options: ExecuteOptions,
+        executor: Callable[[Session], T],
+        *,
+        session: AsyncSession | None = None,
+        **settings: Unpack[TransactionSettings],
+    ) -> T: ...
+    async def execute_in_transaction(
+        self,
+        options: ExecuteOptions,
+        executor: Callable[[Any], Any],
+        *,
+        session: AsyncSession | None = None,
+        **settings: Unpack[TransactionSettings],
+    ) -> Any:
+        """Await `ExecutionTracker.execute_in_transaction`.
+
+        An `async def` executor is lent the AsyncSession, a plain one its sync session, by
+        `AsyncSession.run_sync`.
+        """
+        plan = self._settings.plan_transaction(options, executor, settings)
+        schema = self._database.schema
+        with entered(options.execution_id):
+            if session is not None:
+                return (
+                    await self._drive(execute_in_transaction(plan, schema, owned=False), session)
+                ).data
+            async with self._sessions() as own:
+                return (
+                    await self._drive(execute_in_transaction(plan, schema, owned=True), own)
+                ).data

@@ -10,10 +10,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from exec_tracker.flow.claiming import obtain
-from exec_tracker.flow.commands import Ask, Command, EscapedStopError, Invoke, Poll, Sleep
+from exec_tracker.flow.commands import (
+    Ask,
+    Command,
+    EscapedStopError,
+    Invoke,
+    Lend,
+    Poll,
+    Sleep,
+    Within,
+)
 from exec_tracker.flow.plan import Held, LeaseKeeper, Plan
 from exec_tracker.flow.running import run
 from exec_tracker.flow.saving import withdraw
+from exec_tracker.flow.transactional import execute_in_transaction
 from exec_tracker.flow.waiting import wait_for_ending
 
 if TYPE_CHECKING:
@@ -28,10 +38,13 @@ __all__ = [
     "Held",
     "Invoke",
     "LeaseKeeper",
+    "Lend",
     "Plan",
     "Poll",
     "Sleep",
+    "Within",
     "execute",
+    "execute_in_transaction",
     "wait_for_ending",
 ]
 

@@ -48,6 +48,21 @@ class Invoke:
     started: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Within:
+    """Call a core function with the sync Session of the transaction that the flow works in."""
+
+    core: Callable[..., Any]
+    arguments: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lend:
+    """Call the user's function with the session of the transaction that the flow works in."""
+
+    function: Callable[..., Any]
+
+
 class EscapedStopError(Exception):
     """Carries a StopIteration out of a flow, which Python would turn into a RuntimeError."""
 
@@ -57,7 +72,7 @@ class EscapedStopError(Exception):
         self.error = error
 
 
-Command = Ask | Poll | Sleep | Invoke
+Command = Ask | Poll | Sleep | Invoke | Within | Lend
 
 if TYPE_CHECKING:
     Flow = Generator[Command, Any, Any]

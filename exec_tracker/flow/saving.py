@@ -46,15 +46,16 @@ def save_result(plan: Plan, held: Held, value: Any) -> Saving:
     try:
         text = plan.codec.encode(value)
     except ResultNotStorableError as exc:
-        yield from _save_unstorable(plan, held, exc)
-        raise
+        unstorable = _unstorable(str(exc), value)
+        yield from _save_unstorable(plan, held, unstorable)
+        raise unstorable from exc
     try:
         stored = yield from _save(plan, ExecutionRepository.complete, held.claim.token, text)
     except StorageError as exc:
         if is_unstorable(exc):
-            refused = ResultNotStorableError(str(exc), result=value)
-            yield from _save_unstorable(plan, held, refused)
-            raise refused from exc
+            unstorable = _unstorable(str(exc), value)
+            yield from _save_unstorable(plan, held, unstorable)
+            raise unstorable from exc
         exc.result = value
         raise
     stored = stored or (yield from _own_earlier_write(held, text))
@@ -104,6 +105,14 @@ def withdraw(plan: Plan, claim: Claim, interrupt: BaseException) -> Saving:
         )
     except ExecTrackerError as exc:
         interrupt.add_note(f"exec_tracker could not withdraw its claim: {exc}")
+
+
+def _unstorable(reason: str, value: Any) -> ResultNotStorableError:
+    return ResultNotStorableError(
+        f"{reason} The function's effect has happened; the execution is recorded as failed, not "
+        "retryable, and will not run again by itself.",
+        result=value,
+    )
 
 
 def _save_unstorable(plan: Plan, held: Held, error: ResultNotStorableError) -> Saving:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Self, TypeVar, Unpack, cast
 from exec_tracker.codec import DEFAULT_MAX_BYTES
 from exec_tracker.errors import ConfigurationError
 from exec_tracker.executors import is_asynchronous
-from exec_tracker.flow import execute
+from exec_tracker.flow import execute, execute_in_transaction
+from exec_tracker.nesting import entered, refuse_nested
 from exec_tracker.planning import DEFAULT_LEASE, DEFAULT_SAVE_TIMEOUT, TrackerSettings
 from exec_tracker.settings import require_database_url
 from exec_tracker.tracker.verbs import ExecutionVerbs
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
     from sqlalchemy.orm import Session, sessionmaker
 
-    from exec_tracker.planning import ExecuteSettings
+    from exec_tracker.planning import ExecuteSettings, TransactionSettings
     from exec_tracker.policies import ExecutionEvent
     from exec_tracker.types import ExecuteOptions, ExecutionResult
 
@@ -115,12 +116,51 @@ class ExecutionTracker(ExecutionVerbs):
         ResultNotStorableError, LeaseLostError, UnknownUserError, ConfigurationError, SchemaError
         or StorageError.
         """
-        if is_asynchronous(executor):
-            raise ConfigurationError(
-                "The executor is async; use AsyncExecutionTracker, or a plain function."
-            )
+        _refuse_asynchronous(executor)
+        refuse_nested(options.execution_id)
         plan = self._settings.plan(options, executor, self._heartbeat, settings)
         return cast("ExecutionResult[T]", self._drive(execute(plan)))
+
+    def execute_in_transaction(
+        self,
+        options: ExecuteOptions,
+        executor: Callable[[Session], T],
+        *,
+        session: Session | None = None,
+        **settings: Unpack[TransactionSettings],
+    ) -> T:
+        """Run `executor(session)` so that claim, its writes and its result commit together.
+
+        Exactly once, for what it writes through `session`; effects elsewhere are not covered.
+        Without a `session` the tracker opens one, commits it, and repeats the whole transaction
+        after a serialization failure or deadlock, so `executor` may be called again after its
+        writes were undone. With the host's session it joins the host's transaction: it never
+        begins, commits or closes it, and what it did stands or falls with the host's commit.
+
+        Where `executor` raises, its writes are undone, the failure is recorded in the same
+        transaction, and the exception reaches the caller unchanged. `executor` must not commit or
+        roll back: TransactionControlError. A duplicate waits for the first one's transaction, at
+        most `wait_timeout`, then gets ExecutionInProgressError. At REPEATABLE READ or stricter a
+        conflict in the host's session is TransientStorageError: repeat the host's transaction.
+        Otherwise raises as `execute` does.
+        """
+        _refuse_asynchronous(executor)
+        plan = self._settings.plan_transaction(options, executor, settings)
+        schema = self._database.schema
+        with entered(options.execution_id):
+            if session is not None:
+                joined = execute_in_transaction(plan, schema, owned=False)
+                return cast("ExecutionResult[T]", self._drive(joined, session)).data
+            with self._sessions() as own:
+                flow = execute_in_transaction(plan, schema, owned=True)
+                return cast("ExecutionResult[T]", self._drive(flow, own)).data
+
+
+def _refuse_asynchronous(executor: Callable[..., object]) -> None:
+    if is_asynchronous(executor):
+        raise ConfigurationError(
+            "The executor is async; use AsyncExecutionTracker, or a plain function."
+        )
 
 
 _shared: ExecutionTracker | None = None

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.orm import sessionmaker
+
 from exec_tracker.connections import resolve_engine
 from exec_tracker.database import Database
 from exec_tracker.errors import ConfigurationError
-from exec_tracker.flow import Ask, EscapedStopError, Invoke, Poll, Sleep
+from exec_tracker.flow import Ask, EscapedStopError, Invoke, Lend, Poll, Sleep, Within
 from exec_tracker.leases import Heartbeat
 from exec_tracker.polling import SharedReads
 from exec_tracker.repository import ExecutionRepository
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
     from sqlalchemy.engine import URL
-    from sqlalchemy.orm import Session, sessionmaker
+    from sqlalchemy.orm import Session
 
     from exec_tracker.flow import Command
 
@@ -31,6 +33,7 @@ class Driver:
     ) -> None:
         """Open nothing yet; raises ConfigurationError for a bind that cannot work."""
         engine, self._owns_engine = resolve_engine(bind)
+        self._sessions = bind if isinstance(bind, sessionmaker) else sessionmaker(engine)
         self._database = Database(engine, schema)
         self._closed = False
         self._reads = SharedReads(lambda id_: self._database.ask(ExecutionRepository.read, id_))
@@ -47,7 +50,7 @@ class Driver:
         if self._owns_engine:
             self._database.engine.dispose()
 
-    def _drive(self, flow: Generator[Command, Any, Any]) -> Any:
+    def _drive(self, flow: Generator[Command, Any, Any], session: Session | None = None) -> Any:
         """Give a flow what it asks for until it returns; its exceptions are the caller's."""
         self._check_open()
         answer: Any = None
@@ -60,11 +63,11 @@ class Driver:
             except EscapedStopError as escaped:
                 raise escaped.error from None
             try:
-                answer, step = self._answer(command), flow.send
+                answer, step = self._answer(command, session), flow.send
             except BaseException as exc:  # noqa: BLE001 # the flow decides about all of them
                 answer, step = exc, flow.throw
 
-    def _answer(self, command: Command) -> Any:
+    def _answer(self, command: Command, session: Session | None) -> Any:
         match command:
             case Ask(method, arguments):
                 return self._database.ask(method, *arguments)
@@ -76,6 +79,10 @@ class Driver:
                 return None
             case Poll(execution_id, freshness):
                 return self._reads.read(execution_id, freshness)
+            case Within(core, arguments):
+                return core(session, *arguments)
+            case Lend(function):
+                return function(session)
 
     def _query(self, core: Callable[..., Any], **keywords: Any) -> Any:
         self._check_open()

@@ -1,0 +1,161 @@
+"""Work inside a transaction that may be the host's: savepoints, restored settings, no surprises."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import event, text
+from sqlalchemy.exc import DBAPIError
+
+from exec_tracker.errors import ConfigurationError, ExecTrackerError, TransactionControlError
+from exec_tracker.repository import ExecutionRepository
+from exec_tracker.sqlstates import translate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sqlalchemy.orm import Session, SessionTransaction
+
+_READ_SETTINGS = text(
+    "SELECT current_setting('lock_timeout'), current_setting('synchronous_commit')"
+)
+_RESTORE_SETTINGS = text(
+    "SELECT set_config('lock_timeout', :lock_timeout, true),"
+    "       set_config('synchronous_commit', :synchronous_commit, true)"
+)
+
+
+def check_session(session: Session) -> None:
+    """Raise ConfigurationError for a session in which a claim and its result could part.
+
+    Several engines would split the commit; in autocommit there is no transaction to join.
+    """
+    # The bindings per mapper or table are private to Session, and nothing public lists them.
+    if getattr(session, "_Session__binds", None):
+        raise ConfigurationError(
+            "The session is bound to several engines, so one commit cannot cover the claim and the "
+            "function's writes. Use a session bound to the one engine that holds both."
+        )
+    driver: Any = session.connection().connection.dbapi_connection
+    if driver.autocommit:
+        raise ConfigurationError(
+            "The session is in AUTOCOMMIT, so there is no transaction to join. Use a session "
+            "whose engine has a transactional isolation level."
+        )
+
+
+def in_savepoint(
+    session: Session,
+    schema: str | None,
+    lock_timeout: timedelta,
+    core: Callable[..., Any],
+    *arguments: Any,
+) -> Any:
+    """Call a repository method in a savepoint, so that an error leaves the transaction usable.
+
+    An error takes its locks and settings with it; afterwards `lock_timeout` and
+    `synchronous_commit` are what they were, since they would govern the host's next statements.
+    """
+    with _translated():
+        before = session.execute(_READ_SETTINGS).one()
+        with session.begin_nested():
+            answer = core(_repository(session, schema, lock_timeout), *arguments)
+            session.execute(
+                _RESTORE_SETTINGS, {"lock_timeout": before[0], "synchronous_commit": before[1]}
+            )
+        return answer
+
+
+def _repository(
+    session: Session, schema: str | None, lock_timeout: timedelta
+) -> ExecutionRepository:
+    connection = session.connection()
+    driver: Any = connection.connection.dbapi_connection
+    return ExecutionRepository(driver, connection.dialect, schema=schema, lock_timeout=lock_timeout)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except ExecTrackerError:
+        raise
+    except DBAPIError as exc:
+        raise translate(exc) from exc
+
+
+def commit(session: Session) -> None:
+    """Commit a transaction of our own."""
+    with _translated():
+        session.commit()
+
+
+class Loan:
+    """A savepoint around the user's writes, and a watch that the user does not end more than that."""
+
+    def __init__(self, session: Session) -> None:
+        """Open the savepoint and start watching; `undo` or `keep` ends both."""
+        self._session = session
+        self._ending = False
+        self._violated = False
+        self._savepoint: SessionTransaction = session.begin_nested()
+        event.listen(session, "before_commit", self._on_commit)
+
+    def keep(self) -> None:
+        """Flush and keep the user's writes; raises TransactionControlError where it is too late."""
+        self._check()
+        self._ending = True
+        self._savepoint.commit()
+        self._stop_watching()
+
+    def undo(self) -> bool:
+        """Undo the user's writes; tell whether the transaction around them is still there."""
+        self._stop_watching()
+        if not self._stands():
+            return False
+        self._savepoint.rollback()
+        return True
+
+    def _check(self) -> None:
+        if self._violated or not self._stands():
+            raise TransactionControlError(
+                "The function committed, rolled back or closed the session that it was lent. Leave "
+                "that to the tracker; begin_nested() is the function's to use."
+            )
+
+    def _stands(self) -> bool:
+        return self._session.get_nested_transaction() is self._savepoint
+
+    def _on_commit(self, session: Session) -> None:
+        if not self._ending and session.get_nested_transaction() is self._savepoint:
+            self._violated = True
+            self._check()
+
+    def _stop_watching(self) -> None:
+        if event.contains(self._session, "before_commit", self._on_commit):
+            event.remove(self._session, "before_commit", self._on_commit)
+
+
+def start_over(session: Session, *, broken: bool) -> None:
+    """Drop a transaction of our own, and with it a connection that nobody can trust any more."""
+    if broken:
+        session.invalidate()
+    else:
+        session.rollback()
+
+
+def lend(session: Session) -> Loan:
+    """Open a savepoint for the user's writes."""
+    return Loan(session)
+
+
+def keep(_session: Session, loan: Loan) -> None:
+    """Keep what the user wrote."""
+    loan.keep()
+
+
+def undo(_session: Session, loan: Loan) -> bool:
+    """Undo what the user wrote."""
+    return loan.undo()
