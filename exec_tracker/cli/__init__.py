@@ -1,0 +1,1 @@
+"""The command line `exec-tracker`; needs the extra `cli`."""

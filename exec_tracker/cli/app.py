@@ -1,0 +1,77 @@
+"""The commands put together, and the one place where errors become a sentence and a status."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+import typer.main
+
+from exec_tracker import __version__
+from exec_tracker.cli.demo import demo
+from exec_tracker.cli.faults import explain
+from exec_tracker.cli.output import say, use_any_text
+from exec_tracker.cli.statuses import ExitStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["app", "run"]
+
+# Typer carries its own copy of click or imports click, depending on its version.
+_UsageError: Final[type[Exception]] = next(
+    kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
+)
+
+app = typer.Typer(
+    name="exec-tracker",
+    help="Run work exactly once per idempotency key, on PostgreSQL.",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    if version:
+        sys.stdout.write(f"exec-tracker {__version__}\n")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        sys.stdout.write(context.get_help() + "\n")
+        raise typer.Exit
+
+
+app.command()(demo)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status; no exception but SystemExit leaves."""
+    use_any_text()
+    command = typer.main.get_command(app)
+    try:
+        status = command.main(arguments, prog_name="exec-tracker", standalone_mode=False)
+    except (typer.Abort, KeyboardInterrupt):
+        say("interrupted")
+        return ExitStatus.INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone; Python would complain once more at its own end.
+        sys.stdout = None
+        return ExitStatus.BROKEN_PIPE
+    except _UsageError as wrong:
+        say(f"{_message_of(wrong)} (`exec-tracker --help` lists what can be said)")
+        return ExitStatus.USAGE
+    except Exception as error:  # noqa: BLE001 # a traceback is never an answer
+        sentence, failed = explain(error)
+        say(sentence)
+        return failed
+    return status if isinstance(status, int) else ExitStatus.OK
+
+
+def _message_of(wrong: Exception) -> str:
+    format_message = getattr(wrong, "format_message", None)
+    return str(format_message()) if format_message else str(wrong)
