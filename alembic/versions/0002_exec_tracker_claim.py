@@ -18,6 +18,8 @@ depends_on = None
 UPGRADE = (
     """
 ALTER TABLE workflow_executions
+    -- 32 bits are plenty for the attempts at one key
+    -- squawk-ignore prefer-bigint-over-int
     ADD COLUMN attempt INTEGER NOT NULL DEFAULT 0,
     ADD COLUMN claim_token UUID,
     ADD COLUMN claimed_by TEXT,
@@ -63,6 +65,8 @@ COMMENT ON COLUMN workflow_executions.error
 CREATE TABLE workflow_execution_attempts (
     id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     execution_id TEXT NOT NULL REFERENCES workflow_executions(id) ON DELETE CASCADE,
+    -- 32 bits are plenty for the attempts at one key
+    -- squawk-ignore prefer-bigint-over-int
     attempt INTEGER NOT NULL,
     user_id UUID NOT NULL,
     claimed_by TEXT,

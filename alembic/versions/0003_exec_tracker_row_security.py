@@ -83,7 +83,7 @@ ALTER POLICY "Users can view own executions" ON workflow_executions
 def upgrade() -> None:
     """Bind the policies to their roles, and grant explicitly."""
     step.wait_briefly_for_locks()
-    step.provide_identity()
+    step.provide_roles()
     for statement in UPGRADE:
         op.execute(statement)
     if step.version_table_is("exec_tracker_alembic_version"):

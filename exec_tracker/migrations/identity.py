@@ -10,15 +10,17 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import text
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import DBAPIError
 
 from exec_tracker.errors import ConfigurationError
 from exec_tracker.migrations.options import DEFAULT_USERS_TABLE
 from exec_tracker.migrations.standin import (
+    CREATE_ROLES,
     CREATE_STAND_IN,
     DROP_STAND_IN,
     STAND_IN_COMMENT,
 )
+from exec_tracker.sqlstates import sqlstate_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
     from exec_tracker.migrations.options import Options
 
-__all__ = ["provide", "provide_offline", "withdraw"]
+__all__ = ["provide", "provide_offline", "provide_roles", "provide_roles_offline", "withdraw"]
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -42,12 +44,15 @@ _MISSING: Final = text("""
 SELECT what
   FROM (VALUES ('table auth.users', :no_users OR to_regclass('auth.users') IS NOT NULL),
                ('function auth.uid()', to_regprocedure('auth.uid()') IS NOT NULL),
-               ('function auth.role()', to_regprocedure('auth.role()') IS NOT NULL),
-               ('role anon', to_regrole('anon') IS NOT NULL),
-               ('role authenticated', to_regrole('authenticated') IS NOT NULL),
-               ('role service_role', to_regrole('service_role') IS NOT NULL))
+               ('function auth.role()', to_regprocedure('auth.role()') IS NOT NULL))
        AS needed (what, there)
  WHERE NOT there
+""")
+
+_MISSING_ROLES: Final = text("""
+SELECT name
+  FROM unnest(ARRAY['anon', 'authenticated', 'service_role']) AS needed (name)
+ WHERE to_regrole(name) IS NULL
 """)
 
 
@@ -59,15 +64,38 @@ def provide(connection: Connection, options: Options) -> None:
             may not make; the message has the SQL for an administrator.
     """
     there, ours = connection.execute(_STATE, {"ours": STAND_IN_COMMENT}).one()
-    if not there and options.identity == "supabase":
+    if options.identity == "supabase" and not there:
         raise ConfigurationError(
             "identity=supabase, but this database has no schema auth: say identity=standalone "
             "to have a small stand-in made"
         )
     if there and not ours:
+        provide_roles(connection, options)
         _require_all(connection, options)
-    elif not ours or _missing(connection, options):
-        _create(connection)
+    elif _missing(connection, options) or list(connection.scalars(_MISSING_ROLES)):
+        _create(connection, CREATE_STAND_IN)
+        _LOG.info(
+            "Identity: made the schema auth (users, uid(), role(), jwt()) and the roles anon, "
+            "authenticated and service_role, a stand-in for Supabase Auth."
+        )
+
+
+def provide_roles(connection: Connection, options: Options) -> None:
+    """See to it that the API roles exist, which belong to the cluster and not to a schema.
+
+    Raises:
+        ConfigurationError: one is missing, and this role may not or shall not create it.
+    """
+    missing = list(connection.scalars(_MISSING_ROLES))
+    if not missing:
+        return
+    if options.identity == "supabase":
+        raise ConfigurationError(
+            f"identity=supabase, but this server has no role {' and no role '.join(missing)}: "
+            "say identity=standalone to have them made"
+        )
+    _create(connection, (CREATE_ROLES,))
+    _LOG.info("Identity: made the roles %s, which cannot log in.", ", ".join(missing))
 
 
 def _require_all(connection: Connection, options: Options) -> None:
@@ -76,7 +104,7 @@ def _require_all(connection: Connection, options: Options) -> None:
         raise ConfigurationError(
             f"the schema auth of this database lacks {', '.join(missing)}, and exec_tracker "
             "never writes into a schema auth that it did not make. An administrator can "
-            f"create what is missing, along these lines:\n{_script()}"
+            f"create what is missing, along these lines:\n{_script(CREATE_STAND_IN)}"
         )
     _LOG.info("Identity: using the schema auth that is there.")
 
@@ -86,25 +114,18 @@ def _missing(connection: Connection, options: Options) -> list[str]:
     return list(connection.scalars(_MISSING, {"no_users": no_users}))
 
 
-def _create(connection: Connection) -> None:
+def _create(connection: Connection, statements: tuple[str, ...]) -> None:
     try:
         with connection.begin_nested():
-            for statement in CREATE_STAND_IN:
+            for statement in statements:
                 connection.execute(text(statement))
-    except ProgrammingError as error:
-        if getattr(error.orig, "sqlstate", getattr(error.orig, "pgcode", None)) != (
-            _INSUFFICIENT_PRIVILEGE
-        ):
+    except DBAPIError as error:
+        if sqlstate_of(error) != _INSUFFICIENT_PRIVILEGE:
             raise
         raise ConfigurationError(
-            "this database has no schema auth, and this role may not create the stand-in for "
-            f"it ({error.orig}). Have an administrator run this once, then upgrade "
-            f"again:\n{_script()}"
+            f"this role may not create the identity that the schema refers to ({error.orig}). "
+            f"Have an administrator run this once, then upgrade again:\n{_script(statements)}"
         ) from error
-    _LOG.info(
-        "Identity: made the schema auth (users, uid(), role(), jwt()) and the roles anon, "
-        "authenticated and service_role, as a stand-in for Supabase Auth."
-    )
 
 
 def provide_offline(emit: Callable[[str], None], options: Options) -> None:
@@ -112,6 +133,12 @@ def provide_offline(emit: Callable[[str], None], options: Options) -> None:
     if options.identity == "standalone":
         for statement in CREATE_STAND_IN:
             emit(statement)
+
+
+def provide_roles_offline(emit: Callable[[str], None], options: Options) -> None:
+    """Emit the roles into a script where they were asked for."""
+    if options.identity == "standalone":
+        emit(CREATE_ROLES)
 
 
 def withdraw(emit: Callable[[str], None]) -> None:
@@ -122,5 +149,5 @@ def withdraw(emit: Callable[[str], None]) -> None:
     emit(DROP_STAND_IN)
 
 
-def _script() -> str:
-    return "\n".join(f"{statement.strip()};" for statement in CREATE_STAND_IN)
+def _script(statements: tuple[str, ...]) -> str:
+    return "\n".join(f"{statement.strip()};" for statement in statements)

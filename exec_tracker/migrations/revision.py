@@ -24,6 +24,7 @@ __all__ = [
     "leaves_transaction",
     "options",
     "provide_identity",
+    "provide_roles",
     "refuse_existing_table",
     "remember_users_table",
     "users_reference",
@@ -63,13 +64,12 @@ def leaves_transaction() -> bool:
 def wait_briefly_for_locks() -> None:
     """Let a statement give up soon, since everybody else queues behind a lock that it waits for.
 
-    In our own runs only, where the revision is then tried again, and in scripts; inside a
-    host's transaction the setting would outlive the revision.
+    In our own runs only, where the revision is then tried again; inside a host's transaction the
+    setting would outlive the revision, and a script has it at its top.
     """
     migration = op.get_context()
-    if migration.as_sql:
-        op.execute("SET LOCAL lock_timeout = '2s'")
-    elif OPTIONS_KEY in migration.opts and not migration._in_external_transaction:  # noqa: SLF001
+    ours = OPTIONS_KEY in migration.opts and not migration.as_sql
+    if ours and not migration._in_external_transaction:  # noqa: SLF001
         op.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
 
 
@@ -101,6 +101,14 @@ def provide_identity() -> str:
     else:
         identity.provide(op.get_bind(), asked)
     return asked.users_table
+
+
+def provide_roles() -> None:
+    """See to it that the API roles exist, also where the tables were made without us."""
+    if op.get_context().as_sql:
+        identity.provide_roles_offline(op.execute, options())
+    else:
+        identity.provide_roles(op.get_bind(), options())
 
 
 def withdraw_identity() -> None:

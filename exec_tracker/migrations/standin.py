@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["CREATE_STAND_IN", "DROP_STAND_IN", "STAND_IN_COMMENT"]
+__all__ = ["CREATE_ROLES", "CREATE_STAND_IN", "DROP_STAND_IN", "STAND_IN_COMMENT"]
 
 STAND_IN_COMMENT: Final = "Stand-in for Supabase Auth, made by exec_tracker"
 
-_ROLES: Final = """
+CREATE_ROLES: Final = """
 DO $$
 DECLARE
     role_name text;
@@ -77,7 +77,7 @@ $$
 """
 
 CREATE_STAND_IN: Final = (
-    _ROLES,
+    CREATE_ROLES,
     _SCHEMA,
     _SCHEMA_COMMENT,
     _USERS,
