@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Engine, create_engine, event
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import URL, Dialect
     from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+
+C = TypeVar("C")
 
 Bind = "Engine | sessionmaker[Session] | URL | str"
 
@@ -109,7 +111,7 @@ def autocommitted(
 
     Raises TransientStorageError where no connection can be had: nothing was sent then.
     """
-    borrowed = checkout(connect)
+    borrowed = checkout(connect, dialect)
     try:
         with in_autocommit(borrowed):
             yield ExecutionRepository(borrowed.dbapi_connection, dialect, schema=schema)  # type: ignore[arg-type] # checked out, so not None
@@ -117,7 +119,7 @@ def autocommitted(
         borrowed.close()
 
 
-def checkout(connect: Callable[[], PoolProxiedConnection]) -> PoolProxiedConnection:
+def checkout(connect: Callable[[], C], dialect: Dialect) -> C:
     """Take a connection from a pool, translating what can go wrong."""
     try:
         return connect()
@@ -125,7 +127,8 @@ def checkout(connect: Callable[[], PoolProxiedConnection]) -> PoolProxiedConnect
         raise TransientStorageError(
             "No connection became free in the pool; raise pool_size or pool_timeout."
         ) from exc
-    except (DBAPIError, OSError) as exc:  # asyncpg lets the socket's own errors through
+    # A pool raises what the driver raises, and asyncpg lets the socket's own errors through.
+    except (DBAPIError, dialect.loaded_dbapi.Error, OSError) as exc:
         raise translate_connect(exc) from exc
 
 

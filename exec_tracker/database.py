@@ -6,8 +6,12 @@ import os
 import re
 from typing import TYPE_CHECKING, Any
 
-from exec_tracker.connections import autocommitted
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import sessionmaker
+
+from exec_tracker.connections import autocommitted, checkout
 from exec_tracker.errors import MigrationRequiredError, SchemaTooNewError
+from exec_tracker.sqlstates import translate
 from exec_tracker.unit_of_work import UnitOfWork
 
 if TYPE_CHECKING:
@@ -47,15 +51,20 @@ class Database:
         """
         engine = self.engine
         with autocommitted(engine.raw_connection, engine.dialect, self.schema) as executions:
-            if not self._schema_fits:
-                check_schema(executions)
-                self._schema_fits = True
+            self._check_schema_once(executions)
             return core(executions, *arguments, **keywords)
 
     def query(self, core: Callable[..., Any], **keywords: Any) -> Any:
         """Call a core function with a session, in a transaction that is rolled back."""
-        with UnitOfWork(self.engine, schema=self.schema) as work:
-            return core(work.session, **keywords)
+        with checkout(self.engine.connect, self.engine.dialect) as connection:
+            if self.schema is not None:
+                connection.execution_options(schema_translate_map={None: self.schema})
+            with UnitOfWork(sessionmaker(connection), schema=self.schema) as work:
+                self._check_schema_once(work.executions)
+                try:
+                    return core(work.session, **keywords)
+                except DBAPIError as exc:
+                    raise translate(exc) from exc
 
     def renew(self, claims: Sequence[Renewal]) -> dict[UUID, bool]:
         """Renew leases on a connection that the host's pool cannot run out of."""
@@ -68,6 +77,11 @@ class Database:
         if self._renewal_pool is not None and self._renewal_pool[0] == os.getpid():
             self._renewal_pool[1].dispose()
         self._renewal_pool = None
+
+    def _check_schema_once(self, executions: ExecutionRepository) -> None:
+        if not self._schema_fits:
+            check_schema(executions)
+            self._schema_fits = True
 
     def _own_pool(self) -> Pool:
         if self._renewal_pool is None or self._renewal_pool[0] != os.getpid():
