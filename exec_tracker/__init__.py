@@ -36,6 +36,7 @@ from exec_tracker.policies import (
 )
 from exec_tracker.repository import ExecutionRepository
 from exec_tracker.tracker import (
+    Claim,
     ExecutionTracker,
     get_execution_tracker,
     reset_execution_tracker,
@@ -59,6 +60,7 @@ __all__ = [
     "AsyncUnitOfWork",
     "AttemptOutcome",
     "Base",
+    "Claim",
     "ConfigurationError",
     "DidNotHappen",
     "EventName",
@@ -94,8 +96,8 @@ __all__ = [
     "StorageError",
     "TransactionControlError",
     "TransientStorageError",
-    "Unknown",
     "UnitOfWork",
+    "Unknown",
     "UnknownUserError",
     "WorkflowExecution",
     "WorkflowExecutionAttempt",

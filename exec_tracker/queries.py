@@ -8,13 +8,14 @@ from uuid import UUID
 from sqlalchemy import Text, and_, cast, func, or_, select, tuple_
 
 from exec_tracker.models import WorkflowExecution as Row
-from exec_tracker.repository import snapshot
+from exec_tracker.snapshots import snapshot
 from exec_tracker.statements import COLUMN_NAMES
 from exec_tracker.types import ExecutionStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
+
     from sqlalchemy import ColumnElement, Select
     from sqlalchemy.orm import Session
 

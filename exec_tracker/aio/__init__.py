@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast, overload
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, Unpack, cast, overload
 
+from exec_tracker.aio.claim import AsyncClaim, PendingClaim
 from exec_tracker.aio.verbs import AsyncExecutionVerbs
 from exec_tracker.codec import DEFAULT_MAX_BYTES
-from exec_tracker.flow import execute, execute_in_transaction
+from exec_tracker.decorating import Request, bound_call
+from exec_tracker.flow import execute, execute_in_transaction, obtain_or_withdraw
+from exec_tracker.keywords import DEFAULT_LEASE, DEFAULT_SAVE_TIMEOUT
 from exec_tracker.nesting import entered, refuse_nested
-from exec_tracker.planning import DEFAULT_LEASE, DEFAULT_SAVE_TIMEOUT, TrackerSettings
+from exec_tracker.planning import TrackerSettings
+from exec_tracker.types import KeyScope
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable
     from datetime import timedelta
     from types import TracebackType
+    from uuid import UUID
 
     from sqlalchemy.engine import URL
     from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
     from sqlalchemy.orm import Session
 
-    from exec_tracker.planning import ExecuteSettings, TransactionSettings
+    from exec_tracker.keywords import ExecuteSettings, TransactionSettings
     from exec_tracker.policies import ExecutionEvent
-    from exec_tracker.types import ExecuteOptions, ExecutionResult
+    from exec_tracker.types import ExecuteOptions, ExecutionActor, ExecutionResult
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 __all__ = ["AsyncExecutionTracker"]
 
@@ -128,9 +135,48 @@ class AsyncExecutionTracker(AsyncExecutionVerbs):
         outcome unknown, that write is awaited, and then the cancellation goes on. A plain function
         cannot be stopped: its thread runs on, and what it returns is lost.
         """
+        self.check_open()
         refuse_nested(options.execution_id)
         plan = self._settings.plan(options, executor, self._heartbeat, settings)
-        return cast("ExecutionResult[Any]", await self._drive(execute(plan)))
+        return cast("ExecutionResult[Any]", await self.drive(execute(plan)))
+
+    def claim(self, options: ExecuteOptions, **settings: Unpack[ExecuteSettings]) -> PendingClaim:
+        """Claim as `ExecutionTracker.claim`: `async with tracker.claim(…)`, or await it."""
+        self.check_open()
+        refuse_nested(options.execution_id)
+        plan = self._settings.plan_claim(options, self._heartbeat, settings)
+
+        async def obtain() -> AsyncClaim:
+            return AsyncClaim(self, plan, await self.drive(obtain_or_withdraw(plan)))
+
+        return PendingClaim(obtain)
+
+    def idempotent(
+        self,
+        *,
+        key: str | Callable[..., str],
+        workflow_id: str,
+        user_id: UUID | str | Callable[..., UUID | str],
+        parameters: Iterable[str] | Callable[..., dict[str, Any]] | None = None,
+        workflow_name: str | None = None,
+        actor: ExecutionActor | None = None,
+        key_scope: KeyScope = KeyScope.GLOBAL,
+        **settings: Unpack[ExecuteSettings],
+    ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Coroutine[Any, Any, T]]]:
+        """Decorate as `ExecutionTracker.idempotent`; the decorated function is awaited."""
+        request = Request(key, workflow_id, user_id, parameters, workflow_name, actor, key_scope)
+
+        def decorate(function: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+            options_of = request.bind(function)
+
+            @wraps(function)
+            async def call(*args: P.args, **kwargs: P.kwargs) -> T:
+                executor: Callable[..., Awaitable[T]] = bound_call(function, args, kwargs)
+                return await self.execute_idempotent(options_of(args, kwargs), executor, **settings)
+
+            return call
+
+        return decorate
 
     @overload
     async def execute_in_transaction(
@@ -163,14 +209,15 @@ class AsyncExecutionTracker(AsyncExecutionVerbs):
         An `async def` executor is lent the AsyncSession, a plain one its sync session, by
         `AsyncSession.run_sync`.
         """
+        self.check_open()
         plan = self._settings.plan_transaction(options, executor, settings)
         schema = self._database.schema
         with entered(options.execution_id):
             if session is not None:
                 return (
-                    await self._drive(execute_in_transaction(plan, schema, owned=False), session)
+                    await self.drive(execute_in_transaction(plan, schema, owned=False), session)
                 ).data
             async with self._sessions() as own:
                 return (
-                    await self._drive(execute_in_transaction(plan, schema, owned=True), own)
+                    await self.drive(execute_in_transaction(plan, schema, owned=True), own)
                 ).data

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
     from exec_tracker.flow import Command
-    from exec_tracker.leases import Renewal
+    from exec_tracker.leases import HeldLease, Renewal
 
 
 class AsyncDriver:
@@ -61,11 +61,10 @@ class AsyncDriver:
         if self._owns_engine:
             await self._engine.dispose()
 
-    async def _drive(
+    async def drive(
         self, flow: Generator[Command, Any, Any], session: AsyncSession | None = None
     ) -> Any:
         """Give a flow what it asks for until it returns; its exceptions are the caller's."""
-        self._check_open()
         answer: Any = None
         step: Callable[[Any], Command] = flow.send
         cancelled: list[BaseException] = []
@@ -112,16 +111,25 @@ class AsyncDriver:
         return await greenlet_spawn(self._database.ask, core, *arguments, **keywords)
 
     async def _query(self, core: Callable[..., Any], **keywords: Any) -> Any:
-        self._check_open()
+        self.check_open()
         return await greenlet_spawn(self._database.query, core, **keywords)
 
-    async def _verb(self, core: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
-        self._check_open()
+    async def ask(self, core: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
+        """Call a core function with a repository on an autocommitted connection."""
+        self.check_open()
+        return await self.finish(core, *arguments, **keywords)
+
+    async def finish(self, core: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
+        """Do the same for work that began before the tracker was closed."""
         cancelled: list[BaseException] = []
         answer = await _to_the_end(self._ask(core, *arguments, **keywords), cancelled)
         if cancelled:
             raise cancelled[0]
         return answer
+
+    async def renew_now(self, lease: HeldLease) -> None:
+        """Renew one lease and wait until it is; raises what the database raises."""
+        await _to_the_end(self._heartbeat.beat([lease]), [])
 
     async def _renew(self, claims: Sequence[Renewal]) -> dict[UUID, bool]:
         renewed: dict[UUID, bool] = await greenlet_spawn(self._database.renew, claims)
@@ -130,7 +138,8 @@ class AsyncDriver:
     async def _close_renewals(self) -> None:
         await greenlet_spawn(self._database.close)
 
-    def _check_open(self) -> None:
+    def check_open(self) -> None:
+        """Raise ConfigurationError once the tracker is closed."""
         if self._closed:
             raise ConfigurationError("This tracker is closed; make another one.")
 

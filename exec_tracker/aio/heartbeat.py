@@ -64,6 +64,11 @@ class HeartbeatTask:
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._wake.set)
 
+    async def beat(self, entries: Sequence[HeldLease]) -> None:
+        """Renew these leases now; raises what the database raises."""
+        answer = await self._renew([(one.execution_id, one.token, one.lease) for one in entries])
+        self._book.settle(entries, answer, monotonic())
+
     async def stop(self) -> None:
         """End the task, at once where nothing is held, else once the last lease is released."""
         self._stopping = True
@@ -93,10 +98,7 @@ class HeartbeatTask:
             return
         entries = self._book.take_due(now)
         try:
-            answer = await self._renew(
-                [(one.execution_id, one.token, one.lease) for one in entries]
-            )
-            self._book.settle(entries, answer, monotonic())
+            await self.beat(entries)
         except Exception:  # the token still fences; all that is lost is time
             _log.warning(
                 "could not renew %d leases; trying again soon", len(entries), exc_info=True

@@ -8,7 +8,7 @@ from uuid import uuid4
 from exec_tracker import queries, recovery
 from exec_tracker.aio.driving import AsyncDriver
 from exec_tracker.flow import wait_for_ending
-from exec_tracker.planning import TrackerSettings, check_duration, check_lease
+from exec_tracker.keywords import check_duration, check_lease
 from exec_tracker.repository import Claim, ExecutionRepository
 from exec_tracker.types import ExecutionStatus, check_execution_id
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
     from uuid import UUID
 
+    from exec_tracker.planning import TrackerSettings
     from exec_tracker.types import (
         ExecuteOptions,
         Execution,
@@ -37,23 +38,21 @@ class AsyncExecutionVerbs(AsyncDriver):
 
     async def get_execution(self, execution_id: str) -> Execution | None:
         """Await `ExecutionTracker.get_execution`."""
-        return cast("Execution | None", await self._verb(recovery.read, execution_id))
+        return cast("Execution | None", await self.ask(recovery.read, execution_id))
 
     async def get_attempts(self, execution_id: str) -> list[ExecutionAttempt]:
         """Await `ExecutionTracker.get_attempts`."""
-        return cast(
-            "list[ExecutionAttempt]", await self._verb(recovery.read_attempts, execution_id)
-        )
+        return cast("list[ExecutionAttempt]", await self.ask(recovery.read_attempts, execution_id))
 
     async def create_execution(self, options: ExecuteOptions) -> Execution:
         """Await `ExecutionTracker.create_execution`."""
         new = self._settings.new_execution(options)
-        return cast("Execution", await self._verb(recovery.create, new))
+        return cast("Execution", await self.ask(recovery.create, new))
 
     async def mark_running(self, execution_id: str, lease: timedelta | None = None) -> Execution:
         """Await `ExecutionTracker.mark_running`."""
         claim = Claim(uuid4(), self._settings.claimed_by, check_lease(lease))
-        return cast("Execution", await self._verb(recovery.mark_running, execution_id, claim))
+        return cast("Execution", await self.ask(recovery.mark_running, execution_id, claim))
 
     async def mark_completed(
         self, execution_id: str, result: Any = None, claim_token: UUID | str | None = None
@@ -61,7 +60,7 @@ class AsyncExecutionVerbs(AsyncDriver):
         """Await `ExecutionTracker.mark_completed`."""
         return cast(
             "Execution",
-            await self._verb(recovery.mark_completed, execution_id, result, claim_token),
+            await self.ask(recovery.mark_completed, execution_id, result, claim_token),
         )
 
     async def mark_failed(
@@ -74,7 +73,7 @@ class AsyncExecutionVerbs(AsyncDriver):
         claim_token: UUID | str | None = None,
     ) -> Execution:
         """Await `ExecutionTracker.mark_failed`."""
-        failed = await self._verb(
+        failed = await self.ask(
             recovery.mark_failed,
             execution_id,
             error_message,
@@ -93,22 +92,20 @@ class AsyncExecutionVerbs(AsyncDriver):
         retryable: bool = True,
     ) -> Execution:
         """Await `ExecutionTracker.resolve`."""
-        decided = await self._verb(
-            recovery.resolve, execution_id, result, error, retryable=retryable
-        )
+        decided = await self.ask(recovery.resolve, execution_id, result, error, retryable=retryable)
         return cast("Execution", decided)
 
     async def reset(self, execution_id: str) -> Execution:
         """Await `ExecutionTracker.reset`."""
-        return cast("Execution", await self._verb(recovery.reset, execution_id))
+        return cast("Execution", await self.ask(recovery.reset, execution_id))
 
     async def erase(self, execution_id: str) -> Execution:
         """Await `ExecutionTracker.erase`."""
-        return cast("Execution", await self._verb(recovery.erase, execution_id))
+        return cast("Execution", await self.ask(recovery.erase, execution_id))
 
     async def delete(self, execution_id: str) -> None:
         """Await `ExecutionTracker.delete`."""
-        await self._verb(recovery.delete, execution_id)
+        await self.ask(recovery.delete, execution_id)
 
     async def purge(
         self,
@@ -122,7 +119,7 @@ class AsyncExecutionVerbs(AsyncDriver):
         wanted = recovery.check_purge(statuses, batch_size)
         purged: int = 0
         while True:
-            gone = await self._verb(ExecutionRepository.purge, older_than, wanted, batch_size)
+            gone = await self.ask(ExecutionRepository.purge, older_than, wanted, batch_size)
             purged += gone
             if gone < batch_size:
                 return purged
@@ -130,8 +127,9 @@ class AsyncExecutionVerbs(AsyncDriver):
     async def wait(self, execution_id: str, timeout: timedelta) -> Execution:
         """Await `ExecutionTracker.wait`."""
         check_duration("timeout", timeout)
+        self.check_open()
         flow = wait_for_ending(check_execution_id(execution_id), timeout)
-        return cast("Execution", await self._drive(flow))
+        return cast("Execution", await self.drive(flow))
 
     async def get_recent_executions(
         self,
@@ -221,7 +219,7 @@ class AsyncExecutionVerbs(AsyncDriver):
 
     async def ensure_user(self, user_id: UUID | str) -> None:
         """Await `ExecutionTracker.ensure_user`."""
-        await self._verb(recovery.ensure_user, user_id)
+        await self.ask(recovery.ensure_user, user_id)
 
     async def _list(self, *, limit: int, **filters: Any) -> list[Execution]:
         found = await self._query(queries.list_executions, limit=limit, **filters)

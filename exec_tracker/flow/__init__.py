@@ -22,7 +22,7 @@ from exec_tracker.flow.commands import (
 )
 from exec_tracker.flow.plan import Held, LeaseKeeper, Plan
 from exec_tracker.flow.running import run
-from exec_tracker.flow.saving import withdraw
+from exec_tracker.flow.saving import save_failure, save_result, withdraw
 from exec_tracker.flow.transactional import execute_in_transaction
 from exec_tracker.flow.waiting import wait_for_ending
 
@@ -45,20 +45,28 @@ __all__ = [
     "Within",
     "execute",
     "execute_in_transaction",
+    "obtain_or_withdraw",
+    "save_failure",
+    "save_result",
     "wait_for_ending",
 ]
 
 
 def execute(plan: Plan) -> Generator[Command, Any, ExecutionResult[Any]]:
     """Claim, decide, run and store: the external mode from beginning to end."""
+    got = yield from obtain_or_withdraw(plan)
+    if isinstance(got, Held):
+        return (yield from run(plan, got))
+    return got
+
+
+def obtain_or_withdraw(plan: Plan) -> Generator[Command, Any, Held | ExecutionResult[Any]]:
+    """Claim the key or return its outcome; an interrupt half-way leaves no claim behind."""
     claim = plan.new_claim()
     try:
-        got = yield from obtain(plan, claim)
+        return (yield from obtain(plan, claim))
     except (Exception, GeneratorExit):
         raise
     except BaseException as interrupt:
         yield from withdraw(plan, claim, interrupt)
         raise
-    if isinstance(got, Held):
-        return (yield from run(plan, got))
-    return got

@@ -142,7 +142,7 @@ def _take_over_core(
     seen: Execution,
     claim: Claim,
     fingerprint: str,
-    counts: bool,  # noqa: FBT001 # commands carry positional arguments
+    counts: bool,  # commands carry positional arguments
 ) -> Execution | None:
     return executions.take_over(seen, claim, fingerprint, counts=counts)
 

@@ -25,7 +25,6 @@ from exec_tracker.types import Execution, ExecutionResult, ExecutionStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
-
     from uuid import UUID
 
     from exec_tracker.flow.commands import Command

@@ -3,33 +3,40 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Self, TypeVar, Unpack, cast
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, Unpack, cast
 
 from exec_tracker.codec import DEFAULT_MAX_BYTES
+from exec_tracker.decorating import Request, bound_call
 from exec_tracker.errors import ConfigurationError
 from exec_tracker.executors import is_asynchronous
-from exec_tracker.flow import execute, execute_in_transaction
+from exec_tracker.flow import execute, execute_in_transaction, obtain_or_withdraw
+from exec_tracker.keywords import DEFAULT_LEASE, DEFAULT_SAVE_TIMEOUT
 from exec_tracker.nesting import entered, refuse_nested
-from exec_tracker.planning import DEFAULT_LEASE, DEFAULT_SAVE_TIMEOUT, TrackerSettings
+from exec_tracker.planning import TrackerSettings
 from exec_tracker.settings import require_database_url
+from exec_tracker.tracker.claim import Claim
 from exec_tracker.tracker.verbs import ExecutionVerbs
+from exec_tracker.types import KeyScope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from datetime import timedelta
     from types import TracebackType
+    from uuid import UUID
 
     from sqlalchemy import Engine
     from sqlalchemy.engine import URL
     from sqlalchemy.orm import Session, sessionmaker
 
-    from exec_tracker.planning import ExecuteSettings, TransactionSettings
+    from exec_tracker.keywords import ExecuteSettings, TransactionSettings
     from exec_tracker.policies import ExecutionEvent
-    from exec_tracker.types import ExecuteOptions, ExecutionResult
+    from exec_tracker.types import ExecuteOptions, ExecutionActor, ExecutionResult
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
-__all__ = ["ExecutionTracker", "get_execution_tracker", "reset_execution_tracker"]
+__all__ = ["Claim", "ExecutionTracker", "get_execution_tracker", "reset_execution_tracker"]
 
 
 class ExecutionTracker(ExecutionVerbs):
@@ -116,10 +123,58 @@ class ExecutionTracker(ExecutionVerbs):
         ResultNotStorableError, LeaseLostError, UnknownUserError, ConfigurationError, SchemaError
         or StorageError.
         """
+        self.check_open()
         _refuse_asynchronous(executor)
         refuse_nested(options.execution_id)
         plan = self._settings.plan(options, executor, self._heartbeat, settings)
-        return cast("ExecutionResult[T]", self._drive(execute(plan)))
+        return cast("ExecutionResult[T]", self.drive(execute(plan)))
+
+    def claim(self, options: ExecuteOptions, **settings: Unpack[ExecuteSettings]) -> Claim:
+        """Claim the key for work that is not one function, or that ends in another process.
+
+        The handle tells whether the execution was `cached`; else finish it with `complete`, `fail`
+        or `detach`. Use it as a context manager, so that nothing is left open by accident. Raises
+        as `execute` does; `verify` is not for handles.
+        """
+        self.check_open()
+        refuse_nested(options.execution_id)
+        plan = self._settings.plan_claim(options, self._heartbeat, settings)
+        return Claim(self, plan, self.drive(obtain_or_withdraw(plan)))
+
+    def idempotent(
+        self,
+        *,
+        key: str | Callable[..., str],
+        workflow_id: str,
+        user_id: UUID | str | Callable[..., UUID | str],
+        parameters: Iterable[str] | Callable[..., dict[str, Any]] | None = None,
+        workflow_name: str | None = None,
+        actor: ExecutionActor | None = None,
+        key_scope: KeyScope = KeyScope.GLOBAL,
+        **settings: Unpack[ExecuteSettings],
+    ) -> Callable[[Callable[P, T]], Callable[P, T]]:
+        """Decorate a function so that each of its calls runs once per key.
+
+        `key` is a template over the bound arguments, such as `"invoice:{invoice_id}"`, or a
+        callable that gets them by name; keyword order and defaults make no difference. `user_id` is
+        a UUID, a template or a callable. `parameters` are the arguments that identify the request:
+        all of them, unless it names some or computes them. Raises ConfigurationError for a template
+        that names no argument; calls raise as `execute_idempotent` does.
+        """
+        request = Request(key, workflow_id, user_id, parameters, workflow_name, actor, key_scope)
+
+        def decorate(function: Callable[P, T]) -> Callable[P, T]:
+            _refuse_asynchronous(function)
+            options_of = request.bind(function)
+
+            @wraps(function)
+            def call(*args: P.args, **kwargs: P.kwargs) -> T:
+                executor: Callable[[], T] = bound_call(function, args, kwargs)
+                return self.execute_idempotent(options_of(args, kwargs), executor, **settings)
+
+            return call
+
+        return decorate
 
     def execute_in_transaction(
         self,
@@ -144,16 +199,17 @@ class ExecutionTracker(ExecutionVerbs):
         conflict in the host's session is TransientStorageError: repeat the host's transaction.
         Otherwise raises as `execute` does.
         """
+        self.check_open()
         _refuse_asynchronous(executor)
         plan = self._settings.plan_transaction(options, executor, settings)
         schema = self._database.schema
         with entered(options.execution_id):
             if session is not None:
                 joined = execute_in_transaction(plan, schema, owned=False)
-                return cast("ExecutionResult[T]", self._drive(joined, session)).data
+                return cast("T", self.drive(joined, session).data)
             with self._sessions() as own:
                 flow = execute_in_transaction(plan, schema, owned=True)
-                return cast("ExecutionResult[T]", self._drive(flow, own)).data
+                return cast("T", self.drive(flow, own).data)
 
 
 def _refuse_asynchronous(executor: Callable[..., object]) -> None:
@@ -182,7 +238,7 @@ def get_execution_tracker() -> ExecutionTracker:
 
 def reset_execution_tracker() -> None:
     """Close and forget the shared tracker, so that the next call reads the environment again."""
-    global _shared  # noqa: PLW0603 # as above
+    global _shared  # as above
     with _shared_lock:
         tracker, _shared = _shared, None
     if tracker is not None:

@@ -50,9 +50,8 @@ class Driver:
         if self._owns_engine:
             self._database.engine.dispose()
 
-    def _drive(self, flow: Generator[Command, Any, Any], session: Session | None = None) -> Any:
+    def drive(self, flow: Generator[Command, Any, Any], session: Session | None = None) -> Any:
         """Give a flow what it asks for until it returns; its exceptions are the caller's."""
-        self._check_open()
         answer: Any = None
         step: Callable[[Any], Command] = flow.send
         while True:
@@ -85,13 +84,19 @@ class Driver:
                 return function(session)
 
     def _query(self, core: Callable[..., Any], **keywords: Any) -> Any:
-        self._check_open()
+        self.check_open()
         return self._database.query(core, **keywords)
 
-    def _verb(self, core: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
-        self._check_open()
+    def ask(self, core: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
+        """Call a core function with a repository on an autocommitted connection."""
+        self.check_open()
+        return self.finish(core, *arguments, **keywords)
+
+    def finish(self, core: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
+        """Do the same for work that began before the tracker was closed."""
         return self._database.ask(core, *arguments, **keywords)
 
-    def _check_open(self) -> None:
+    def check_open(self) -> None:
+        """Raise ConfigurationError once the tracker is closed."""
         if self._closed:
             raise ConfigurationError("This tracker is closed; make another one.")

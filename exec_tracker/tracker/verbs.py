@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from exec_tracker import queries, recovery
 from exec_tracker.flow import wait_for_ending
-from exec_tracker.planning import TrackerSettings, check_duration, check_lease
+from exec_tracker.keywords import check_duration, check_lease
 from exec_tracker.repository import Claim, ExecutionRepository
 from exec_tracker.tracker.driving import Driver
 from exec_tracker.types import ExecutionStatus, check_execution_id
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
     from uuid import UUID
 
+    from exec_tracker.planning import TrackerSettings
     from exec_tracker.types import (
         ExecuteOptions,
         Execution,
@@ -37,11 +38,11 @@ class ExecutionVerbs(Driver):
 
     def get_execution(self, execution_id: str) -> Execution | None:
         """Return a snapshot, or None; takes no lock and never waits for a writer."""
-        return cast("Execution | None", self._verb(recovery.read, execution_id))
+        return cast("Execution | None", self.ask(recovery.read, execution_id))
 
     def get_attempts(self, execution_id: str) -> list[ExecutionAttempt]:
         """Return the ended, unsuccessful attempts, oldest first, with tracebacks where known."""
-        return cast("list[ExecutionAttempt]", self._verb(recovery.read_attempts, execution_id))
+        return cast("list[ExecutionAttempt]", self.ask(recovery.read_attempts, execution_id))
 
     def create_execution(self, options: ExecuteOptions) -> Execution:
         """Register a pending execution, for work that begins later or elsewhere.
@@ -49,7 +50,7 @@ class ExecutionVerbs(Driver):
         Raises ExecutionExistsError, UnknownUserError.
         """
         new = self._settings.new_execution(options)
-        return cast("Execution", self._verb(recovery.create, new))
+        return cast("Execution", self.ask(recovery.create, new))
 
     def mark_running(self, execution_id: str, lease: timedelta | None = None) -> Execution:
         """Claim a pending or failed execution whose work runs elsewhere.
@@ -59,7 +60,7 @@ class ExecutionVerbs(Driver):
         Raises ExecutionNotFoundError, IllegalTransitionError.
         """
         claim = Claim(uuid4(), self._settings.claimed_by, check_lease(lease))
-        return cast("Execution", self._verb(recovery.mark_running, execution_id, claim))
+        return cast("Execution", self.ask(recovery.mark_running, execution_id, claim))
 
     def mark_completed(
         self, execution_id: str, result: Any = None, claim_token: UUID | str | None = None
@@ -70,7 +71,7 @@ class ExecutionVerbs(Driver):
         IllegalTransitionError, and ResultNotStorableError before anything is changed.
         """
         return cast(
-            "Execution", self._verb(recovery.mark_completed, execution_id, result, claim_token)
+            "Execution", self.ask(recovery.mark_completed, execution_id, result, claim_token)
         )
 
     def mark_failed(
@@ -87,7 +88,7 @@ class ExecutionVerbs(Driver):
         Without `claim_token` only where no lease is live. Raises ExecutionNotFoundError,
         IllegalTransitionError.
         """
-        failed = self._verb(
+        failed = self.ask(
             recovery.mark_failed,
             execution_id,
             error_message,
@@ -111,7 +112,7 @@ class ExecutionVerbs(Driver):
         its effect may still happen. Raises ConfigurationError unless exactly one is given,
         ExecutionNotFoundError, IllegalTransitionError, ResultNotStorableError.
         """
-        decided = self._verb(recovery.resolve, execution_id, result, error, retryable=retryable)
+        decided = self.ask(recovery.resolve, execution_id, result, error, retryable=retryable)
         return cast("Execution", decided)
 
     def reset(self, execution_id: str) -> Execution:
@@ -119,21 +120,21 @@ class ExecutionVerbs(Driver):
 
         Its attempts go on counting. Raises ExecutionNotFoundError, IllegalTransitionError.
         """
-        return cast("Execution", self._verb(recovery.reset, execution_id))
+        return cast("Execution", self.ask(recovery.reset, execution_id))
 
     def erase(self, execution_id: str) -> Execution:
         """Blank result, parameters and errors for good; the key stays used.
 
         Raises ExecutionNotFoundError, and IllegalTransitionError while it is running.
         """
-        return cast("Execution", self._verb(recovery.erase, execution_id))
+        return cast("Execution", self.ask(recovery.erase, execution_id))
 
     def delete(self, execution_id: str) -> None:
         """Delete an execution with its history, which frees its key for another run.
 
         Raises ExecutionNotFoundError, and IllegalTransitionError under a live lease.
         """
-        self._verb(recovery.delete, execution_id)
+        self.ask(recovery.delete, execution_id)
 
     def purge(
         self,
@@ -151,7 +152,7 @@ class ExecutionVerbs(Driver):
         wanted = recovery.check_purge(statuses, batch_size)
         purged: int = 0
         while True:
-            gone = self._verb(ExecutionRepository.purge, older_than, wanted, batch_size)
+            gone = self.ask(ExecutionRepository.purge, older_than, wanted, batch_size)
             purged += gone
             if gone < batch_size:
                 return purged
@@ -162,8 +163,9 @@ class ExecutionVerbs(Driver):
         Raises ExecutionInProgressError after `timeout`, ExecutionNotFoundError.
         """
         check_duration("timeout", timeout)
+        self.check_open()
         flow = wait_for_ending(check_execution_id(execution_id), timeout)
-        return cast("Execution", self._drive(flow))
+        return cast("Execution", self.drive(flow))
 
     def get_recent_executions(
         self,
@@ -256,7 +258,7 @@ class ExecutionVerbs(Driver):
 
         On Supabase users are made by its auth service, and this is refused by its permissions.
         """
-        self._verb(recovery.ensure_user, user_id)
+        self.ask(recovery.ensure_user, user_id)
 
     def _list(self, *, limit: int, **filters: Any) -> list[Execution]:
         found = self._query(queries.list_executions, limit=limit, **filters)

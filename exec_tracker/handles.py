@@ -1,0 +1,92 @@
+"""What both claim handles know: where a claim stands, and what may still be done with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from exec_tracker.errors import IllegalTransitionError, OutcomeUnknownError
+from exec_tracker.flow import Held
+from exec_tracker.types import ExecutionResult
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from exec_tracker.context import ExecutionContext
+    from exec_tracker.flow import Plan
+    from exec_tracker.leases import HeldLease
+    from exec_tracker.types import Execution
+
+
+class ClaimState:
+    """One claim made by `tracker.claim`, or the outcome that made it unnecessary."""
+
+    def __init__(self, plan: Plan, got: Held | ExecutionResult[Any]) -> None:
+        """Begin to keep the lease where the claim is ours."""
+        self._plan = plan
+        self._held: Held | None = None
+        self._lease: HeldLease | None = None
+        self._result: Any = None
+        if isinstance(got, Held):
+            self._held = got
+            self._execution = got.execution
+            if plan.lease is not None:
+                execution_id, token = got.execution.id, got.claim.token
+                self._lease = plan.leases.hold(execution_id, token, plan.lease, got.sent_at)
+        else:
+            self._execution, self._result = got.execution, got.data
+        self._cached = isinstance(got, ExecutionResult)
+
+    def __repr__(self) -> str:
+        """Show where it stands."""
+        state = "cached" if self._cached else "held" if self._held else "ended"
+        return f"{type(self).__name__}({self._execution.id!r}, {state})"
+
+    @property
+    def cached(self) -> bool:
+        """Whether the execution was completed before: there is nothing to do."""
+        return self._cached
+
+    @property
+    def result(self) -> Any:
+        """The stored result: after `complete`, or where `cached`."""
+        return self._result
+
+    @property
+    def execution(self) -> Execution:
+        """The execution as it was last seen through this claim."""
+        return self._execution
+
+    @property
+    def claim_token(self) -> UUID | None:
+        """The fence to hand to whoever finishes the execution elsewhere; None where cached."""
+        return None if self._cached else self._execution.claim_token
+
+    @property
+    def context(self) -> ExecutionContext:
+        """What an executor would be told about this run."""
+        return self._plan.context(self._open(), self._lease)
+
+    @property
+    def lease_lost(self) -> bool:
+        """Whether the claim was seen to be gone."""
+        return self._lease is not None and self._lease.lost
+
+    def _open(self) -> Held:
+        if self._held is None:
+            raise IllegalTransitionError(
+                f"The claim on execution {self._execution.id!r} is not open: it was cached, "
+                "completed, failed or detached.",
+                execution=self._execution,
+            )
+        return self._held
+
+    def _release(self) -> None:
+        self._held = None
+        if self._lease is not None:
+            self._plan.leases.release(self._lease)
+
+    def _left_open(self) -> OutcomeUnknownError:
+        return OutcomeUnknownError(
+            f"The claim on execution {self._execution.id!r} was left without complete(), fail() or "
+            "detach(); its outcome is recorded as unknown."
+        )

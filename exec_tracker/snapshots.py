@@ -1,0 +1,53 @@
+"""Turn rows into snapshots, the same from every driver."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from exec_tracker.statements import COLUMN_NAMES
+from exec_tracker.types import (
+    AttemptOutcome,
+    Execution,
+    ExecutionActor,
+    ExecutionAttempt,
+    ExecutionStatus,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def snapshot(row: Sequence[Any]) -> Execution:
+    """Build a snapshot from a row in the order of COLUMN_NAMES, without validating it again."""
+    values = dict(zip(COLUMN_NAMES, row, strict=True))
+    result_json = values["result"]
+    for name in ("result", "parameters", "error"):
+        values[name] = None if values[name] is None else json.loads(values[name])
+    for name in ("user_id", "claim_token"):
+        values[name] = None if values[name] is None else UUID(str(values[name]))
+    for name, value in values.items():
+        if isinstance(value, datetime):
+            values[name] = value.astimezone(UTC)
+    values["status"] = ExecutionStatus(values["status"])
+    values["actor"] = None if values["actor"] is None else ExecutionActor(values["actor"])
+    execution = Execution.model_construct(**values)
+    execution._result_json = result_json  # noqa: SLF001 # the private half of its constructor
+    return execution
+
+
+def attempt_snapshot(row: Sequence[Any]) -> ExecutionAttempt:
+    """Build an attempt from a row of READ_ATTEMPTS."""
+    execution_id, attempt, user_id, claimed_by, started_at, ended_at, outcome, error = row
+    return ExecutionAttempt(
+        execution_id=execution_id,
+        attempt=attempt,
+        user_id=user_id if isinstance(user_id, UUID) else UUID(str(user_id)),
+        claimed_by=claimed_by,
+        started_at=started_at and started_at.astimezone(UTC),
+        ended_at=ended_at.astimezone(UTC),
+        outcome=AttemptOutcome(outcome),
+        error=None if error is None else json.loads(error),
+    )
