@@ -87,7 +87,7 @@ def _refuse_colliding_keys(value: Any) -> None:
 
 
 class ResultCodec(Generic[T]):
-    """Encode and decode one type of result; build it before the claim, so that it cannot fail after.
+    """Encode and decode one type of result; built before the claim, so that it cannot fail after.
 
     Without an adapter the result is plain JSON.
     """
@@ -129,8 +129,8 @@ class ResultCodec(Generic[T]):
             return self._adapter.validate_json(text or "null")
         except ValidationError as exc:
             raise ConfigurationError(
-                f"The stored result does not fit {self.name}; pass a result_type= that can read it. "
-                f"The function was not run again. {exc}"
+                f"The stored result does not fit {self.name}; pass a result_type= that can read "
+                f"it. The function was not run again. {exc}"
             ) from exc
 
     def _encode_typed(self, adapter: TypeAdapter[T], value: T) -> str:

@@ -85,7 +85,7 @@ class ConfigurationError(ExecTrackerError):
 
 
 class TransactionControlError(ConfigurationError):
-    """The function ended the transaction that it was lent; leave commit and rollback to the tracker."""
+    """The function ended the transaction that it was lent; that is the tracker's to do."""
 
 
 class SchemaError(ExecTrackerError):
@@ -135,7 +135,7 @@ class ExecutionInProgressError(_ExecutionError):
 
 
 class ExecutionAbandonedError(_ExecutionError):
-    """The execution's outcome is unknown; decide it with resolve, reset, verify= or on_abandoned="retry"."""
+    """The execution's outcome is unknown; resolve or reset it, or pass verify= or on_abandoned=."""
 
 
 class ExecutionFailedError(_ExecutionError):

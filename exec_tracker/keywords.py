@@ -26,6 +26,9 @@ DEFAULT_SAVE_TIMEOUT = timedelta(minutes=2)
 DEFAULT_LOCK_WAIT = timedelta(seconds=5)
 
 
+NO_RETRY_LIMIT = RetryPolicy()
+
+
 class _Default:
     """Marks an option that was left to the tracker, where None has a meaning of its own."""
 
@@ -59,7 +62,7 @@ class TransactionCall:
     result_type: Any = None
     wait_timeout: timedelta = DEFAULT_LOCK_WAIT
     on_failed: OnFailed = "retry"
-    retry: RetryPolicy = RetryPolicy()
+    retry: RetryPolicy = NO_RETRY_LIMIT
     on_abandoned: OnAbandoned = "raise"
 
 
@@ -95,7 +98,7 @@ class CallSettings:
     on_running: OnRunning = "raise"
     wait_timeout: timedelta = DEFAULT_WAIT
     on_failed: OnFailed = "retry"
-    retry: RetryPolicy = RetryPolicy()
+    retry: RetryPolicy = NO_RETRY_LIMIT
     on_abandoned: OnAbandoned = "raise"
     verify: Callable[..., Any] | None = None
     unknown_on: tuple[type[BaseException], ...] = ()

@@ -169,7 +169,7 @@ class Heartbeat:
         entries = self.book.take_due(now)
         try:
             self.beat(entries)
-        except Exception:  # the token still fences; all that is lost is time
+        except Exception:  # noqa: BLE001 # the token still fences; all that is lost is time
             _log.warning(
                 "could not renew %d leases; trying again soon", len(entries), exc_info=True
             )

@@ -1,4 +1,4 @@
-"""Refuse a key inside itself: a deadlock that PostgreSQL cannot see, since it is not its waiting."""
+"""Refuse a key inside itself: a deadlock that PostgreSQL cannot see, since it sees no waiting."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ class TrackerSettings:
     def plan_transaction(
         self, options: ExecuteOptions, executor: Callable[..., Any], settings: TransactionSettings
     ) -> Plan:
-        """The same for the transactional mode, in which the transaction takes the lease's place."""
+        """Plan for the transactional mode, in which the transaction takes the lease's place."""
         check_session_executor(executor)
         call = TransactionCall(**settings)
         plan = self.plan(
@@ -132,7 +132,7 @@ def safe_observer(
     def safely(event: ExecutionEvent) -> None:
         try:
             observe(event)
-        except Exception:
+        except Exception:  # noqa: BLE001 # whatever it is, it is the observer's
             _log.exception("on_event raised for %s", event)
 
     return safely

@@ -39,7 +39,7 @@ def list_executions(
     until: datetime | None = None,
     before: Execution | None = None,
 ) -> list[Execution]:
-    """List what matches all filters, newest first; `before` is the last snapshot of the last page."""
+    """List what matches all filters, newest first; `before` is the last one of the last page."""
     conditions = _equal(
         user_id=check_user(user_id),
         workflow_id=workflow_id,

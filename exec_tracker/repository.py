@@ -169,7 +169,7 @@ class ExecutionRepository:
         )
 
     def renew(self, claims: Sequence[tuple[str, UUID, timedelta]]) -> dict[UUID, bool]:
-        """Renew leases whose tokens stand; per token, whether it was renewed (True) or lost (False).
+        """Renew leases whose tokens stand; True per token that was renewed, False where it is lost.
 
         A token that is missing from the answer stands on a row that another transaction has
         locked: it was skipped, and is neither renewed nor lost.
@@ -209,7 +209,7 @@ class ExecutionRepository:
         self.fetch(sql.ENSURE_USER, user_id=str(user_id))
 
     def schema_note(self) -> tuple[bool, str | None]:
-        """Tell whether the tables are there, and what the schema says about the library it needs."""
+        """Tell whether the tables are there, and what the schema says of the library it needs."""
         present, note = self.fetch(sql.READ_SCHEMA_NOTE)[0]
         return present, note
 

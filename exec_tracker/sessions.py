@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event, text
@@ -15,6 +14,7 @@ from exec_tracker.sqlstates import translate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import timedelta
 
     from sqlalchemy.orm import Session, SessionTransaction
 
@@ -93,7 +93,7 @@ def commit(session: Session) -> None:
 
 
 class Loan:
-    """A savepoint around the user's writes, and a watch that the user does not end more than that."""
+    """A savepoint around the user's writes, and a watch that nobody ends more than that."""
 
     def __init__(self, session: Session) -> None:
         """Open the savepoint and start watching; `undo` or `keep` ends both."""

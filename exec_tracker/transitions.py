@@ -84,7 +84,9 @@ class TakeOver:
 Decision = Mine | Replay | Conflict | InProgress | Abandoned | Verify | Refuse | TakeOver
 
 
-def decide(claimant: Claimant, policy: Policy, seen: Execution) -> Decision:
+def decide(  # noqa: PLR0911 # one return per decision is what makes it a table
+    claimant: Claimant, policy: Policy, seen: Execution
+) -> Decision:
     """Decide what a caller does about the row that stands under its key."""
     conflict = _conflict(claimant, seen)
     if conflict is not None:

@@ -76,7 +76,10 @@ class AsyncUnitOfWork:
         schema: str | None = None,
     ) -> None:
         """Make sessions from `bind`; nothing is opened before the context is entered."""
-        from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker
+        from sqlalchemy.ext.asyncio import (  # noqa: PLC0415 # needs greenlet, an extra
+            AsyncEngine,
+            async_sessionmaker,
+        )
 
         self._factory = async_sessionmaker(bind) if isinstance(bind, AsyncEngine) else bind
         self._schema = schema
@@ -96,7 +99,7 @@ class AsyncUnitOfWork:
         await self.session.close()
 
     async def run(self, method: Any, *arguments: Any, **keywords: Any) -> Any:
-        """Run an ExecutionRepository method, such as `ExecutionRepository.read`, in this transaction."""
+        """Run an ExecutionRepository method, such as `ExecutionRepository.read`, in it."""
 
         def call(session: Session) -> Any:
             return method(repository_of(session, self._schema), *arguments, **keywords)

@@ -55,7 +55,7 @@ class AsyncExecutionTracker(AsyncExecutionVerbs):
         on_event: Callable[[ExecutionEvent], None] | None = None,
         schema: str | None = None,
     ) -> None:
-        """Prepare a tracker as ExecutionTracker does; nothing is connected before the first call."""
+        """Prepare a tracker as ExecutionTracker does; nothing is connected before a call."""
         super().__init__(bind, schema=schema)
         named = {} if claimed_by is None else {"claimed_by": claimed_by}
         self._settings = TrackerSettings(
