@@ -9,7 +9,7 @@ import typer
 import typer.main
 
 from exec_tracker import __version__
-from exec_tracker.cli.demo import demo
+from exec_tracker.cli import command, deciding, demo, looking, purging, schema, watching
 from exec_tracker.cli.faults import explain
 from exec_tracker.cli.output import say, use_any_text
 from exec_tracker.cli.statuses import ExitStatus
@@ -46,7 +46,19 @@ def _root(
         raise typer.Exit
 
 
-app.command()(demo)
+# After the first word of the command that `run` is given, options are that command's own.
+app.command(context_settings={"allow_interspersed_args": False})(command.run)
+app.command()(command.retry)
+app.command()(looking.show)
+app.command()(looking.attempts)
+app.command("list")(looking.list_executions)
+app.command()(looking.abandoned)
+app.command()(watching.watch)
+app.command()(deciding.resolve)
+app.command()(deciding.reset)
+app.command()(purging.purge)
+app.command()(demo.demo)
+app.add_typer(schema.db, name="db", rich_help_panel=None)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -74,4 +86,5 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def _message_of(wrong: Exception) -> str:
     format_message = getattr(wrong, "format_message", None)
-    return str(format_message()) if format_message else str(wrong)
+    said = str(format_message()) if format_message else str(wrong)
+    return said.replace("Value error, ", "").rstrip(".")

@@ -49,9 +49,12 @@ def shown(text: str | None, style: str = "") -> Text:
     return Text(_CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text or ""), style=style)
 
 
-def moment(at: datetime | None) -> Text:
-    """Return a time in the reader's zone, to the second."""
-    return Text("" if at is None else at.astimezone().isoformat(" ", "seconds"))
+def moment(at: datetime | None, *, short: bool = False) -> Text:
+    """Return a time in the reader's zone, to the second; without the zone where it is short."""
+    if at is None:
+        return Text()
+    local = at.astimezone()
+    return Text((local.replace(tzinfo=None) if short else local).isoformat(" ", "seconds"))
 
 
 def print_json(value: BaseModel | Sequence[BaseModel] | dict[str, Any]) -> None:

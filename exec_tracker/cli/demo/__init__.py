@@ -77,7 +77,9 @@ def demo(
             seed=0,
             moment=kill_at,
         )
-        remark(f"Delivering {len(deliveries)} webhooks {times}× in each of {workers} processes.")
+        remark(
+            f"Delivering {len(deliveries)} webhooks, {times} times by each of {workers} at once."
+        )
         show = Performance(assignment, tally, remark=remark, advance=progress)
         show.run(workers, kill_in=1 if kill else None)
         tally.effects = outside.count()
