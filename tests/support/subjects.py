@@ -48,6 +48,10 @@ class Subject(ABC):
         """Run the host's own statement through its engine and return the first value."""
 
     @abstractmethod
+    def close_tracker(self) -> None:
+        """Close the tracker only; it may be done again."""
+
+    @abstractmethod
     def close(self) -> None:
         """Close the tracker, and the host's engine after it."""
 
@@ -72,8 +76,11 @@ class SyncSubject(Subject):
         with self._engine.connect() as connection:
             return connection.exec_driver_sql(statement).scalar()
 
-    def close(self) -> None:
+    def close_tracker(self) -> None:
         self._tracker.close()
+
+    def close(self) -> None:
+        self.close_tracker()
         self._engine.dispose()
 
 
@@ -104,8 +111,11 @@ class AsyncSubject(Subject):
 
         return self._loop.run(query())
 
-    def close(self) -> None:
+    def close_tracker(self) -> None:
         self._loop.run(self._tracker.aclose())
+
+    def close(self) -> None:
+        self.close_tracker()
         self._loop.run(self._engine.dispose())
         self._loop.stop()
 
@@ -115,6 +125,9 @@ class LoopThread:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
+        # The default of cores + 4 threads is fewer than tests hold up at once.
+        self._threads = concurrent.futures.ThreadPoolExecutor(256)
+        self._loop.set_default_executor(self._threads)
         self._stopping = False
         self._thread = threading.Thread(target=self._serve, name="event loop", daemon=True)
         self._thread.start()
@@ -132,6 +145,7 @@ class LoopThread:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+        self._threads.shutdown()
 
     def _serve(self) -> None:
         while not self._stopping:
