@@ -35,7 +35,7 @@ _GUARD_CLASS = "ET"
 
 
 def sqlstate_of(error: BaseException) -> str | None:
-    """Return the server's SQLSTATE, or None where the driver failed without an answer from the server."""
+    """Return the server's SQLSTATE, or None where the driver failed without its answer."""
     for candidate in (error, getattr(error, "orig", None), error.__cause__):
         state = getattr(candidate, "sqlstate", None) or getattr(candidate, "pgcode", None)
         if isinstance(state, str):

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class AsyncDriver:
-    """The async twin of Driver: the same core, called in greenlets, so that no call blocks the loop.
+    """The async twin of Driver: the same core, called in greenlets, so that the loop runs on.
 
     What is being written when the caller is cancelled is awaited to its end; the cancellation is
     delivered afterwards.
@@ -77,6 +77,10 @@ class AsyncDriver:
                 return done.value
             except EscapedStopError as escaped:
                 raise RuntimeError("the executor raised StopIteration") from escaped.error
+            except BaseException as exc:
+                if cancelled:
+                    raise cancelled[0] from exc
+                raise
             try:
                 answer, step = await self._answer(command, session, cancelled), flow.send
             except EscapedStopError as escaped:
@@ -85,15 +89,26 @@ class AsyncDriver:
                 answer, step = exc, flow.throw
 
     async def _answer(self, command: Command, session: Any, cancelled: list[BaseException]) -> Any:
-        match command:
-            case Within(core, arguments):
-                return await _to_the_end(session.run_sync(core, *arguments), cancelled)
-            case Ask(method, arguments):
-                return await _to_the_end(self._ask(method, *arguments), cancelled)
-            case Sleep(seconds, interruptible=False):
-                return await _to_the_end(asyncio.sleep(seconds), cancelled)
+        work = self._uninterruptible(command, session)
+        if work is not None:
+            return await _to_the_end(work, cancelled)
         if cancelled:
             raise cancelled.pop()
+        return await self._interruptible(command, session)
+
+    def _uninterruptible(self, command: Command, session: Any) -> Coroutine[Any, Any, Any] | None:
+        """Return what must be awaited to its end, since a write may be on its way."""
+        match command:
+            case Within(core, arguments):
+                work: Coroutine[Any, Any, Any] = session.run_sync(core, *arguments)
+                return work
+            case Ask(method, arguments):
+                return self._ask(method, *arguments)
+            case Sleep(seconds, interruptible=False):
+                return asyncio.sleep(seconds)
+        return None
+
+    async def _interruptible(self, command: Command, session: Any) -> Any:
         match command:
             case Invoke(function, context):
                 command.started = True
@@ -181,13 +196,17 @@ def _call_in_thread(function: Callable[..., Any], context: Any) -> Any:
 
 
 def _session_factory(bind: Any, engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
-    from sqlalchemy.ext.asyncio import async_sessionmaker
+    from sqlalchemy.ext.asyncio import async_sessionmaker  # noqa: PLC0415 # needs greenlet, an extra
 
     return bind if isinstance(bind, async_sessionmaker) else async_sessionmaker(engine)
 
 
 def _resolve_async_engine(bind: Any) -> tuple[AsyncEngine, bool]:
-    from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
+    from sqlalchemy.ext.asyncio import (  # noqa: PLC0415 # needs greenlet, an extra
+        AsyncEngine,
+        async_sessionmaker,
+        create_async_engine,
+    )
 
     if isinstance(bind, AsyncEngine):
         return bind, False

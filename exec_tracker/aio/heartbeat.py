@@ -21,7 +21,7 @@ _log = logging.getLogger("exec_tracker")
 
 
 class HeartbeatTask:
-    """The async twin of Heartbeat, over the same book; one task per event loop that holds leases."""
+    """The async twin of Heartbeat, over the same book; one task while leases are held."""
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class HeartbeatTask:
         entries = self._book.take_due(now)
         try:
             await self.beat(entries)
-        except Exception:  # the token still fences; all that is lost is time
+        except Exception:  # noqa: BLE001 # the token still fences; all that is lost is time
             _log.warning(
                 "could not renew %d leases; trying again soon", len(entries), exc_info=True
             )

@@ -22,7 +22,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Poll:
-    """Read one execution; several waiters on one key share a read that is `freshness` seconds old."""
+    """Read one execution; waiters on one key share a read at most `freshness` seconds old."""
 
     execution_id: str
     freshness: float

@@ -44,7 +44,7 @@ def refusal(
 
 
 def in_progress(seen: Execution) -> ExecutionInProgressError:
-    """Someone else is at it."""
+    """Say that someone else is at it."""
     return ExecutionInProgressError(
         f"Execution {seen.id!r} is {seen.status} (attempt {seen.attempt}). Ask again later, or "
         'wait for its outcome with on_running="wait".',
@@ -54,7 +54,7 @@ def in_progress(seen: Execution) -> ExecutionInProgressError:
 
 
 def locked(plan: Plan) -> ExecutionInProgressError:
-    """Another transaction holds the key, and its row cannot be seen yet."""
+    """Say that another transaction holds the key, whose row cannot be seen yet."""
     return ExecutionInProgressError(
         f"Execution {plan.new.id!r} is held by another transaction. Ask again later.",
         retry_after=_SOON,
@@ -62,7 +62,7 @@ def locked(plan: Plan) -> ExecutionInProgressError:
 
 
 def vanished(execution_id: str) -> ExecutionNotFoundError:
-    """It was deleted or purged under the caller's eyes; running it now might repeat its effect."""
+    """Say that it was deleted under the caller's eyes; running it might repeat its effect."""
     return ExecutionNotFoundError(
         f"Execution {execution_id!r} was deleted while this call dealt with it; nothing was run. "
         "Call again to run it as a new one."
@@ -70,7 +70,7 @@ def vanished(execution_id: str) -> ExecutionNotFoundError:
 
 
 def erased(seen: Execution) -> ResultErasedError:
-    """It completed, and its result is gone for good."""
+    """Say that it completed, and that its result is gone for good."""
     return ResultErasedError(
         f"Execution {seen.id!r} completed, and its result was erased at {seen.erased_at}; "
         "the key stays used.",
@@ -79,7 +79,7 @@ def erased(seen: Execution) -> ResultErasedError:
 
 
 def failed(seen: Execution, attempts: list[ExecutionAttempt]) -> ExecutionFailedError:
-    """Its stored failure, as a waiter or a replay gets it."""
+    """Replay a stored failure, as a waiter gets it."""
     return _failed(Refuse(), seen, attempts)
 
 
@@ -90,14 +90,14 @@ def _conflict(plan: Plan, decision: Conflict) -> IdempotencyKeyReusedError:
             "or key_scope=KeyScope.USER for keys that only need to be unique per user."
         )
     return IdempotencyKeyReusedError(
-        f"The key {plan.new.id!r} was first used with another {decision.differs}. Use a new key for "
-        "a new request, or name what identifies it in fingerprint_fields.",
+        f"The key {plan.new.id!r} was first used with other {decision.differs}. Use a new key "
+        "for a new request, or name what identifies it in fingerprint_fields.",
         differs=decision.differs,
     )
 
 
 def abandoned(seen: Execution) -> ExecutionAbandonedError:
-    """Nobody knows whether it happened."""
+    """Say that nobody knows whether it happened."""
     return ExecutionAbandonedError(
         f"Execution {seen.id!r} was abandoned in attempt {seen.attempt}: nobody knows whether it "
         "happened, so it is not run again. Find out, then resolve(id, result=… | error=…) or "

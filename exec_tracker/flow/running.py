@@ -1,4 +1,4 @@
-"""Run the function under a claim: verify first where asked, then once, then store what came of it."""
+"""Run the function under a claim: verify first where asked, run once, store what came of it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from exec_tracker.flow.patience import ask_patiently
 from exec_tracker.flow.saving import save_failure, save_result
 from exec_tracker.policies import DidNotHappen, EventName, Happened, Unknown
 from exec_tracker.repository import ExecutionRepository
-from exec_tracker.types import ExecutionResult
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     from exec_tracker.flow.commands import Command
     from exec_tracker.flow.plan import Held, Plan
     from exec_tracker.leases import HeldLease
+
+    from exec_tracker.types import ExecutionResult
 
     Running = Generator[Command, Any, ExecutionResult[Any]]
 
@@ -63,10 +64,7 @@ def _verify(plan: Plan, held: Held, lease: HeldLease | None) -> Running:
     invoke = Invoke(plan.verify, plan.context(held, lease))
     try:
         answer = yield invoke
-        if not isinstance(answer, Happened | DidNotHappen | Unknown):
-            raise ConfigurationError(
-                f"verify= must answer Happened(result), DidNotHappen() or Unknown(), not {answer!r}."
-            )
+        _check_answer(answer)
     except GeneratorExit:
         raise
     except BaseException as exc:
@@ -83,6 +81,13 @@ def _verify(plan: Plan, held: Held, lease: HeldLease | None) -> Running:
     unknown = refusals.abandoned(held.execution)
     yield from _give_up(plan, held, unknown)
     raise unknown
+
+
+def _check_answer(answer: object) -> None:
+    if not isinstance(answer, Happened | DidNotHappen | Unknown):
+        raise ConfigurationError(
+            f"verify= must answer Happened(result), DidNotHappen() or Unknown(), not {answer!r}."
+        )
 
 
 def _give_up(plan: Plan, held: Held, why: BaseException) -> Generator[Command, Any, None]:

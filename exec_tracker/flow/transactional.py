@@ -165,7 +165,7 @@ def _refusal(
 
 
 def _lend(work: Transaction, claimed: Execution) -> Generator[Command, Any, tuple[str, Any]]:
-    """Run the function on the session; where it fails, its writes are undone and the row says so."""
+    """Run the function on the session; where it fails, undo its writes and record it."""
     loan = yield Within(sessions.lend, ())
     try:
         value = yield Lend(work.plan.executor)

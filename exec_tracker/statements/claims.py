@@ -63,8 +63,9 @@ WITH {setting}
   RETURNING {columns}""",
 )
 
-# Renew claims as long as their tokens stand, expired or not. SKIP LOCKED: one row that the host has
-# locked must not let the leases of all others lapse. In key order, so that renewals cannot deadlock.
+# Renew claims as long as their tokens stand, expired or not. SKIP LOCKED: one row that the host
+# has locked must not let the leases of all others lapse. In key order, so that renewals cannot
+# deadlock.
 RENEW_LEASES = Statement(
     "renew_leases",
     """

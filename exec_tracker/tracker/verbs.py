@@ -106,7 +106,7 @@ class ExecutionVerbs(Driver):
         error: str | None = None,
         retryable: bool = True,
     ) -> Execution:
-        """Decide an abandoned execution by evidence: it happened with `result`, or failed with `error`.
+        """Decide an abandoned execution: it happened with `result`, or failed with `error`.
 
         This is the caller's word: where the old owner is merely stalled it gets LeaseLostError, but
         its effect may still happen. Raises ConfigurationError unless exactly one is given,
@@ -178,7 +178,7 @@ class ExecutionVerbs(Driver):
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> list[Execution]:
-        """List one user's executions, newest first; `before` takes the last one of the last page."""
+        """List one user's executions, newest first; `before` is the last one of the last page."""
         return self._list(
             user_id=user_id,
             limit=limit,
