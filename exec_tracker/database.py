@@ -37,9 +37,10 @@ class Database:
     engine's sync side. The engine is not disposed here.
     """
 
-    def __init__(self, engine: Engine, schema: str | None) -> None:
-        """Borrow the engine."""
+    def __init__(self, engine: Engine, schema: str | None, *, owned: bool = False) -> None:
+        """Borrow the engine, or take it over where it is `owned`."""
         self.engine = engine
+        self._owned_by = os.getpid() if owned else None
         self.schema = schema
         self._schema_fits = False
         self._renewal_pool: tuple[int, Pool] | None = None
@@ -49,6 +50,7 @@ class Database:
 
         The first call checks the schema and raises MigrationRequiredError or SchemaTooNewError.
         """
+        self._leave_parent()
         engine = self.engine
         with autocommitted(engine.raw_connection, engine.dialect, self.schema) as executions:
             self._check_schema_once(executions)
@@ -56,6 +58,7 @@ class Database:
 
     def query(self, core: Callable[..., Any], **keywords: Any) -> Any:
         """Call a core function with a session, in a transaction that is rolled back."""
+        self._leave_parent()
         with checkout(self.engine.connect, self.engine.dialect) as connection:
             if self.schema is not None:
                 connection.execution_options(schema_translate_map={None: self.schema})
@@ -82,6 +85,15 @@ class Database:
         if not self._schema_fits:
             check_schema(executions)
             self._schema_fits = True
+
+    def _leave_parent(self) -> None:
+        """After a fork, begin with a pool of one's own; the inherited one may be locked for good.
+
+        A host's engine is the host's to dispose; its connections are guarded one by one.
+        """
+        if self._owned_by is not None and self._owned_by != os.getpid():
+            self._owned_by = os.getpid()
+            self.engine.dispose(close=False)
 
     def _own_pool(self) -> Pool:
         if self._renewal_pool is None or self._renewal_pool[0] != os.getpid():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import dataclass, field
 from time import monotonic
@@ -34,11 +35,17 @@ class SharedReads:
     def __init__(self, read: Callable[[str], Execution | None]) -> None:
         """Read through `read`."""
         self._read = read
+        self._begin()
+
+    def _begin(self) -> None:
+        self._pid = os.getpid()
         self._lock = threading.Lock()
         self._entries: dict[str, _Entry] = {}
 
     def read(self, execution_id: str, freshness: float) -> Execution | None:
         """Read, or take what another waiter has read at most `freshness` seconds ago."""
+        if self._pid != os.getpid():
+            self._begin()  # a lock that was held at the fork is never released in the child
         oldest = monotonic() - freshness
         with self._lock:
             entry = self._entries.setdefault(execution_id, _Entry())

@@ -106,6 +106,8 @@ class Loan:
     def keep(self) -> None:
         """Flush and keep the user's writes; raises TransactionControlError where it is too late."""
         self._check()
+        # Before the savepoint ends: a flush that fails in its commit would take it along.
+        self._session.flush()
         self._ending = True
         self._savepoint.commit()
         self._stop_watching()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
@@ -132,7 +133,8 @@ class AsyncExecutionVerbs(AsyncDriver):
         """Await `ExecutionTracker.wait`."""
         check_duration("timeout", timeout)
         self.check_open()
-        flow = wait_for_ending(check_execution_id(execution_id), timeout)
+        deadline = monotonic() + timeout.total_seconds()
+        flow = wait_for_ending(check_execution_id(execution_id), deadline)
         return cast("Execution", await self.drive(flow))
 
     async def get_recent_executions(

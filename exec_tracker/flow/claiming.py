@@ -95,25 +95,29 @@ def _check_replayable(plan: Plan, refused: StorageError) -> Generator[Command, A
 def _negotiate(plan: Plan, claim: Claim, sent_at: float, seen: Execution) -> Obtaining:
     """Decide about the row that stands under the key until something comes of it."""
     policy = plan.policy
+    wait_until = monotonic() + plan.wait_timeout.total_seconds()
+    verifies = False
     while True:
         decision = decide(plan.claimant(claim), policy, seen)
         match decision:
             case Mine():
                 plan.tell(EventName.CLAIMED, seen.attempt)
-                return Held(seen, claim, sent_at)
+                # Also where the answer to our own take-over was lost.
+                return Held(seen, claim, sent_at, must_verify=verifies)
             case Replay():
                 return replay(plan, seen)
             case InProgress() if plan.on_running == "wait":
-                seen = yield from wait_for_ending(plan.new.id, plan.wait_timeout)
+                seen = yield from wait_for_ending(plan.new.id, wait_until)
                 # A waiter adopts the ending: it never runs what it saw fail.
                 policy = replace(policy, on_failed="raise")
                 plan.tell(EventName.WAITED, seen.attempt)
                 continue
             case Verify() | TakeOver():
                 sent_at = monotonic()
-                taken = yield from _take_over(plan, claim, seen, verifies=decision == Verify())
+                verifies = isinstance(decision, Verify)
+                taken = yield from _take_over(plan, claim, seen, verifies=verifies)
                 if taken is not None:
-                    return Held(taken, claim, sent_at, must_verify=decision == Verify())
+                    return Held(taken, claim, sent_at, must_verify=verifies)
             case Conflict() | InProgress() | Abandoned() | Refuse():
                 plan.tell(EventName.REFUSED, seen.attempt, type(decision).__name__)
                 attempts = yield from _history(decision, seen)

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from exec_tracker.flow.commands import Command
     from exec_tracker.flow.plan import Held, Plan
     from exec_tracker.leases import HeldLease
-
     from exec_tracker.types import ExecutionResult
 
     Running = Generator[Command, Any, ExecutionResult[Any]]

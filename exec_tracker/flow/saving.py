@@ -50,6 +50,7 @@ def save_result(plan: Plan, held: Held, value: Any) -> Saving:
         raise unstorable from exc
     try:
         stored = yield from _save(plan, ExecutionRepository.complete, held.claim.token, text)
+        stored = stored or (yield from _own_earlier_write(held, text))
     except StorageError as exc:
         if is_unstorable(exc):
             unstorable = _unstorable(str(exc), value)
@@ -57,7 +58,6 @@ def save_result(plan: Plan, held: Held, value: Any) -> Saving:
             raise unstorable from exc
         exc.result = value
         raise
-    stored = stored or (yield from _own_earlier_write(held, text))
     if stored is None:
         plan.tell(EventName.LOST, held.execution.attempt)
         raise _lost(held, value)

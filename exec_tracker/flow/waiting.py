@@ -13,7 +13,6 @@ from exec_tracker.types import ExecutionStatus
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from datetime import timedelta
     from typing import Any
 
     from exec_tracker.flow.commands import Command
@@ -26,13 +25,13 @@ _LONGEST = 0.5
 _PART_OF_WAITED = 0.15
 
 
-def wait_for_ending(execution_id: str, timeout: timedelta) -> Generator[Command, Any, Execution]:
+def wait_for_ending(execution_id: str, deadline: float) -> Generator[Command, Any, Execution]:
     """Poll until the execution is completed, failed or abandoned, and return its snapshot.
 
-    Raises ExecutionInProgressError after `timeout`, ExecutionNotFoundError where it is deleted.
+    Raises ExecutionInProgressError at `deadline`, which is on the monotonic clock, and
+    ExecutionNotFoundError where it is deleted.
     """
     began = monotonic()
-    deadline = began + timeout.total_seconds()
     pause = _SHORTEST
     while True:
         seen = yield from _poll(execution_id, deadline, pause / 2)

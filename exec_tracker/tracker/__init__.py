@@ -100,7 +100,7 @@ class ExecutionTracker(ExecutionVerbs):
         executor: Callable[..., T],
         **settings: Unpack[ExecuteSettings],
     ) -> T:
-        """Run `executor` under the key and return its result or the stored one: `execute().data`."""
+        """Run `executor` under the key and return its result, or the stored one."""
         return self.execute(options, executor, **settings).data
 
     def execute(

@@ -34,7 +34,7 @@ class Driver:
         """Open nothing yet; raises ConfigurationError for a bind that cannot work."""
         engine, self._owns_engine = resolve_engine(bind)
         self._sessions = bind if isinstance(bind, sessionmaker) else sessionmaker(engine)
-        self._database = Database(engine, schema)
+        self._database = Database(engine, schema, owned=self._owns_engine)
         self._closed = False
         self._reads = SharedReads(lambda id_: self._database.ask(ExecutionRepository.read, id_))
         self._heartbeat = Heartbeat(self._database.renew, self._database.close)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
@@ -164,7 +165,8 @@ class ExecutionVerbs(Driver):
         """
         check_duration("timeout", timeout)
         self.check_open()
-        flow = wait_for_ending(check_execution_id(execution_id), timeout)
+        deadline = monotonic() + timeout.total_seconds()
+        flow = wait_for_ending(check_execution_id(execution_id), deadline)
         return cast("Execution", self.drive(flow))
 
     def get_recent_executions(
