@@ -5,10 +5,12 @@ from __future__ import annotations
 import inspect
 import json
 import typing
+from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
 from exec_tracker.errors import ConfigurationError, ResultNotStorableError
 
@@ -158,9 +160,41 @@ class ResultCodec(Generic[T]):
 
 def _reads_back(adapter: TypeAdapter[T], text: str, valid: T) -> bool:
     try:
-        return bool(adapter.validate_json(text) == valid)
+        read = adapter.validate_json(text)
     except ValidationError:
         return False
+    return bool(read == valid) or _same_moments(read, valid)
+
+
+def _same_moments(read: Any, valid: Any) -> bool:
+    """Compare what differs by its times only.
+
+    A time in an hour that the clocks repeat is unequal to the same moment in another zone, as which
+    it is read back (PEP 495).
+    """
+    if isinstance(read, datetime) and isinstance(valid, datetime):
+        return None not in (read.tzinfo, valid.tzinfo) and (
+            read.astimezone(UTC) == valid.astimezone(UTC)
+        )
+    if type(read) is not type(valid):
+        return False
+    if isinstance(read, list | tuple):
+        pairs = list(zip(read, valid, strict=False))
+        return len(read) == len(valid) and all(
+            one == two or _same_moments(one, two) for one, two in pairs
+        )
+    if isinstance(read, BaseModel):
+        return _same_moments(dict(read), dict(valid))
+    if is_dataclass(read):
+        names = [field.name for field in fields(read)]
+        return _same_moments(
+            [getattr(read, name) for name in names], [getattr(valid, name) for name in names]
+        )
+    if not isinstance(read, dict):
+        return False
+    return read.keys() == valid.keys() and _same_moments(
+        [*read.values()], [valid[key] for key in read]
+    )
 
 
 def codec_for(
@@ -210,12 +244,22 @@ def _return_annotation(executor: Callable[..., Any]) -> Any:
     if "return" not in getattr(function, "__annotations__", {}):
         return inspect.Signature.empty
     try:
-        kind = typing.get_type_hints(function, include_extras=True)["return"]
+        kind = _resolved(function)
     except NameError as exc:
         raise ConfigurationError(
             f"The return annotation of {executor!r} cannot be resolved ({exc}); pass result_type=."
         ) from exc
     return _awaited(kind)
+
+
+def _resolved(function: Any) -> Any:
+    """Resolve the return annotation alone: the others may name what only type checkers import."""
+
+    def returning() -> None: ...
+
+    returning.__annotations__ = {"return": function.__annotations__["return"]}
+    names = getattr(function, "__globals__", {})
+    return typing.get_type_hints(returning, globalns=names, include_extras=True)["return"]
 
 
 def _awaited(kind: Any) -> Any:
