@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel
 from rich.console import Console
@@ -17,12 +18,16 @@ if TYPE_CHECKING:
 
 __all__ = ["answers", "moment", "notes", "print_json", "say", "shown", "use_any_text"]
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_UNFOLDED: Final = 400
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def answers() -> Console:
-    """Return the console for what was asked for."""
-    return Console(highlight=False, markup=False, emoji=False)
+    """Return the console for what was asked for; where nobody watches, nothing is folded."""
+    console = Console(highlight=False, markup=False, emoji=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = _UNFOLDED
+    return console
 
 
 def notes() -> Console:

@@ -87,7 +87,7 @@ def _purge(
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("purging", total=due)
         while True:
-            batch = database.ask(ExecutionRepository.purge, older_than, statuses, batch_size)
+            batch: int = database.ask(ExecutionRepository.purge, older_than, statuses, batch_size)
             gone += batch
             bar.update(task, completed=gone, total=max(due, gone))
             if batch < batch_size:

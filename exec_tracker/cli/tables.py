@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from rich.box import SIMPLE
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["attempts", "many", "one", "status"]
 
+_LONG: Final = frozenset({"id", "workflow", "error"})
 _STYLES: Final[Mapping[str, str]] = {
     "pending": "cyan",
     "running": "yellow",
@@ -35,13 +37,14 @@ def status(execution: Execution) -> Text:
 
 
 def _whole(name: str) -> Column:
-    """Return a column that is never cut, since its cells are copied or compared."""
-    return Column(name, overflow="fold", no_wrap=name != "id")
+    """Return a column whose cells are never cut, and folded only where they may be long."""
+    return Column(name, overflow="fold", no_wrap=name not in _LONG)
 
 
 def many(executions: Sequence[Execution]) -> Table:
     """Return a list of executions."""
-    table = Table(_whole("id"), "workflow", "status", "attempt", _whole("created"), _whole("ended"))
+    names = ("id", "workflow", "status", "attempt", "created", "ended")
+    table = Table(*map(_whole, names), box=SIMPLE)
     for execution in executions:
         table.add_row(
             shown(execution.id),
@@ -91,10 +94,11 @@ def _json(value: Any) -> Text:
 
 def attempts(history: Sequence[ExecutionAttempt]) -> Table:
     """Return the attempts of one execution."""
-    table = Table("attempt", "outcome", _whole("started"), _whole("ended"), "error")
+    names = ("attempt", "outcome", "started", "ended", "error")
+    table = Table(*map(_whole, names), box=SIMPLE)
     for attempt in history:
         error = attempt.error or {}
-        message = ": ".join(str(error[part]) for part in ("type", "message") if error.get(part))
+        message = str(error.get("message") or error.get("type") or "")
         table.add_row(
             str(attempt.attempt),
             shown(attempt.outcome, _STYLES[attempt.outcome]),

@@ -126,13 +126,13 @@ def _start(command: Sequence[str], environment: Mapping[str, str]) -> subprocess
         )
     except FileNotFoundError:
         raise CommandNotStartedError(
-            f"{command[0]}: command not found; nothing was run, and the key may be used again",
+            f"{command[0]}: command not found; nothing was run, so call again once it is there",
             ExitStatus.COMMAND_NOT_FOUND,
         ) from None
     except OSError as exc:
         raise CommandNotStartedError(
-            f"{command[0]}: cannot be run: {exc.strerror}; nothing was run, and the key may be "
-            "used again",
+            f"{command[0]}: cannot be run: {exc.strerror}; nothing was run, so call again once it "
+            "can be",
             ExitStatus.NOT_EXECUTABLE,
         ) from None
 
