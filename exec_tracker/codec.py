@@ -178,23 +178,19 @@ def _same_moments(read: Any, valid: Any) -> bool:
         )
     if type(read) is not type(valid):
         return False
-    if isinstance(read, list | tuple):
-        pairs = list(zip(read, valid, strict=False))
-        return len(read) == len(valid) and all(
-            one == two or _same_moments(one, two) for one, two in pairs
-        )
-    if isinstance(read, BaseModel):
-        return _same_moments(dict(read), dict(valid))
-    if is_dataclass(read):
-        names = [field.name for field in fields(read)]
-        return _same_moments(
-            [getattr(read, name) for name in names], [getattr(valid, name) for name in names]
-        )
-    if not isinstance(read, dict):
-        return False
-    return read.keys() == valid.keys() and _same_moments(
-        [*read.values()], [valid[key] for key in read]
+    mine, theirs = _parts(read), _parts(valid)
+    return mine.keys() == theirs.keys() != set() and all(
+        mine[name] == theirs[name] or _same_moments(mine[name], theirs[name]) for name in mine
     )
+
+
+def _parts(value: Any) -> dict[Any, Any]:
+    """Name what a value is made of, where its parts can be compared one by one."""
+    if isinstance(value, BaseModel | dict):
+        return dict(value)
+    if is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
+    return dict(enumerate(value)) if isinstance(value, list | tuple) else {}
 
 
 def codec_for(
