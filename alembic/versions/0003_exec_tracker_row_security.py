@@ -84,6 +84,7 @@ def upgrade() -> None:
     """Bind the policies to their roles, and grant explicitly."""
     step.wait_briefly_for_locks()
     step.provide_roles()
+    step.open_schema()
     for statement in UPGRADE:
         op.execute(statement)
     if step.version_table_is("exec_tracker_alembic_version"):

@@ -20,6 +20,7 @@ from sqlalchemy import Connection, Engine, create_engine, pool
 
 from exec_tracker.migrations.drift import Drift, find_drifts
 from exec_tracker.migrations.environment import CONNECTION_KEY, WRITES_KEY
+from exec_tracker.migrations.hosting import include_object
 from exec_tracker.migrations.options import OPTIONS_KEY, VERSION_TABLE
 from exec_tracker.migrations.placement import schema_of
 from exec_tracker.settings import normalise_url, require_database_url
@@ -38,6 +39,7 @@ __all__ = [
     "check",
     "current",
     "downgrade",
+    "include_object",
     "script_location",
     "sql",
     "stamp",

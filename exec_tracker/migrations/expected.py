@@ -10,6 +10,7 @@ from exec_tracker.migrations.options import (
     USERS_TABLE_NOTE,
     VERSION_TABLE,
 )
+from exec_tracker.migrations.placement import quoted
 from exec_tracker.models import (
     ATTEMPTS_EXECUTION_FKEY,
     ATTEMPTS_OUTCOME_CHECK,
@@ -124,7 +125,7 @@ def expected_facts(found: Facts) -> Facts:
     }
     if users_table != NO_USERS_TABLE:
         facts["constraint", f"{EXECUTIONS_TABLE} {EXECUTIONS_USER_FKEY}"] = (
-            f"FOREIGN KEY (user_id) REFERENCES {users_table}(id) ON DELETE CASCADE"
+            f"FOREIGN KEY (user_id) REFERENCES {quoted(users_table)}(id) ON DELETE CASCADE"
         )
     if users_table != DEFAULT_USERS_TABLE:
         facts["comment", f"{EXECUTIONS_TABLE}.user_id"] = USERS_TABLE_NOTE.format(users_table)

@@ -122,8 +122,9 @@ def _create(connection: Connection, statements: tuple[str, ...]) -> None:
     except DBAPIError as error:
         if sqlstate_of(error) != _INSUFFICIENT_PRIVILEGE:
             raise
+        reason = str(error.orig).splitlines()[0]
         raise ConfigurationError(
-            f"this role may not create the identity that the schema refers to ({error.orig}). "
+            f"this role may not create the identity that the schema refers to ({reason}). "
             f"Have an administrator run this once, then upgrade again:\n{_script(statements)}"
         ) from error
 

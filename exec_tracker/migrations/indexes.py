@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from alembic import op
 from sqlalchemy import text
 
+from exec_tracker.migrations.placement import quoted
 from exec_tracker.migrations.revision import leaves_transaction, options
 
 if TYPE_CHECKING:
@@ -98,4 +99,4 @@ def _here(name: str) -> str:
     schema = options().schema
     if schema is None:
         return name
-    return f"{op.get_context().dialect.identifier_preparer.quote_schema(schema)}.{name}"
+    return f"{quoted(schema)}.{name}"

@@ -22,6 +22,7 @@ _KEY: Final = 0x65786563_74726B  # "exectrk": one key for all upgraders of one d
 _POLL_SECONDS: Final = 0.2
 
 _TRY: Final = text("SELECT pg_try_advisory_xact_lock(:key)")
+_LET_GO: Final = text("SHOW server_version")
 
 
 @contextmanager
@@ -48,8 +49,16 @@ def exclusively(connection: Connection) -> Iterator[None]:
 
 def _wait_for_lock(connection: Connection) -> None:
     waiting = False
-    while not connection.scalar(_TRY, {"key": _KEY}):
+    while not _try_lock(connection):
         if not waiting:
             _LOG.info("Another upgrade of this database is running; waiting for it.")
             waiting = True
         time.sleep(_POLL_SECONDS)
+
+
+def _try_lock(connection: Connection) -> bool:
+    locked = connection.scalar(_TRY, {"key": _KEY})
+    # With drivers that speak the extended protocol, a SELECT's portal stays open, and keeps its
+    # snapshot, until another statement takes its place; one that needs no snapshot itself.
+    connection.execute(_LET_GO)
+    return bool(locked)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import event, text
+from sqlalchemy.dialects import postgresql
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sqlalchemy import Connection
 
-__all__ = ["schema_of", "schema_script"]
+__all__ = ["quoted", "schema_of", "schema_script"]
+
+_QUOTE: Final = postgresql.dialect().identifier_preparer.quote  # type: ignore[no-untyped-call]
 
 
 @contextmanager
@@ -82,5 +85,5 @@ def schema_script(schema: str) -> tuple[str, ...]:
 
 
 def quoted(name: str) -> str:
-    """Quote an identifier."""
-    return '"' + name.replace('"', '""') + '"'
+    """Quote a name, qualified or not, where PostgreSQL would."""
+    return ".".join(_QUOTE(part) for part in name.split("."))

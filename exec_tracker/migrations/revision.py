@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from alembic import context, op
 from sqlalchemy import text
@@ -16,12 +16,11 @@ from exec_tracker.migrations.options import (
     USERS_TABLE_NOTE,
     Options,
 )
-
-if TYPE_CHECKING:
-    from sqlalchemy.engine.interfaces import Dialect
+from exec_tracker.migrations.placement import quoted
 
 __all__ = [
     "leaves_transaction",
+    "open_schema",
     "options",
     "provide_identity",
     "provide_roles",
@@ -73,6 +72,13 @@ def wait_briefly_for_locks() -> None:
         op.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
 
 
+def open_schema() -> None:
+    """Let the API roles reach the tables in a schema that was asked for."""
+    schema = options().schema
+    if schema is not None:
+        op.execute(f"GRANT USAGE ON SCHEMA {quoted(schema)} TO authenticated, service_role")
+
+
 def version_table_is(name: str) -> bool:
     """Tell whether the revisions are recorded in this table, and not in one of the host's."""
     return bool(op.get_context().version_table == name)
@@ -120,8 +126,7 @@ def users_reference(users_table: str) -> str:
     """Return the REFERENCES clause for the users table that was asked for."""
     if users_table == NO_USERS_TABLE:
         return ""
-    name = users_table if users_table == DEFAULT_USERS_TABLE else _quoted(users_table)
-    return f" REFERENCES {name}(id) ON DELETE CASCADE"
+    return f" REFERENCES {quoted(users_table)}(id) ON DELETE CASCADE"
 
 
 def remember_users_table(users_table: str) -> None:
@@ -129,8 +134,3 @@ def remember_users_table(users_table: str) -> None:
     if users_table != DEFAULT_USERS_TABLE:
         note = USERS_TABLE_NOTE.format(users_table).replace("'", "''")
         op.execute(f"COMMENT ON COLUMN workflow_executions.user_id IS '{note}'".replace(":", r"\:"))
-
-
-def _quoted(name: str) -> str:
-    dialect: Dialect = op.get_context().dialect
-    return ".".join(dialect.identifier_preparer.quote(part) for part in name.split("."))
