@@ -40,7 +40,7 @@ class CommandLine:
     """`exec-tracker` with a database in its environment, or with none."""
 
     def __init__(self, url: str | None) -> None:
-        variables = ("EXEC_TRACKER_DATABASE_URL", "DATABASE_URL")
+        variables = ("EXEC_TRACKER_DATABASE_URL", "DATABASE_URL", "COLUMNS")
         self.environment = {k: v for k, v in os.environ.items() if k not in variables}
         if url is not None:
             self.environment["EXEC_TRACKER_DATABASE_URL"] = url

@@ -87,7 +87,9 @@ def demo(
 
 
 def _user(url: str, schema: str | None, user: UUID | None) -> UUID:
+    """Return whose executions these are; raises where the database cannot be worked on."""
     with connected(url) as engine, ExecutionTracker(engine, schema=schema) as tracker:
+        tracker.get_execution(str(user))  # checks the schema before any process is started
         return user or local_user(engine, tracker, schema)
 
 

@@ -63,3 +63,5 @@ class Message(BaseModel):
     news: News
     key: str = ""
     text: str = ""
+    status: int = 0
+    """The exit status of a fault."""

@@ -106,5 +106,5 @@ def _check(member: Member, message: Message | None) -> Message:
             ExitStatus.INTERNAL,
         )
     if message.news is News.FAULT:
-        raise CommandLineError(message.text, ExitStatus.UNAVAILABLE)
+        raise CommandLineError(message.text, ExitStatus(message.status))
     return message

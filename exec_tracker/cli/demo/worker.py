@@ -131,9 +131,10 @@ class Worker:
             os._exit(1)
 
 
-def tell(news: News, key: str = "", text: str = "") -> None:
+def tell(report: News | Message, key: str = "") -> None:
     """Report to the demo."""
-    sys.stdout.write(Message(news=news, key=key, text=text).model_dump_json() + "\n")
+    message = report if isinstance(report, Message) else Message(news=report, key=key)
+    sys.stdout.write(message.model_dump_json() + "\n")
     sys.stdout.flush()
 
 
@@ -152,7 +153,8 @@ def main() -> None:
         os._exit(1)  # the demo has died: nobody is left to tell
     except Exception as error:  # noqa: BLE001 - the demo tells it
         with suppress(BrokenPipeError):
-            tell(News.FAULT, text=explain(error)[0])
+            text, status = explain(error)
+            tell(Message(news=News.FAULT, text=text, status=status))
         sys.exit(1)
 
 
