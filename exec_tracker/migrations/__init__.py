@@ -7,6 +7,7 @@ carries as `exec_tracker/_alembic`. The version table is `exec_tracker_alembic_v
 from __future__ import annotations
 
 import io
+import threading
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -47,6 +48,9 @@ __all__ = [
 ]
 
 _PACKAGE: Final = Path(__file__).resolve().parent.parent
+
+_ONE_AT_A_TIME: Final = threading.RLock()
+"""Alembic keeps what it works on in module globals. Reentrant: a host's revision may call us."""
 
 
 def upgrade(
@@ -141,7 +145,8 @@ def sql(
     """
     config = _config(_given(identity, users_table, schema, concurrently))
     config.output_buffer = output = io.StringIO()
-    command.upgrade(config, revision if ":" in revision else f"base:{revision}", sql=True)
+    with _ONE_AT_A_TIME, _outer_run_preserved():
+        command.upgrade(config, revision if ":" in revision else f"base:{revision}", sql=True)
     return output.getvalue()
 
 
@@ -176,7 +181,7 @@ def _config(options: dict[str, Any]) -> Config:
 @contextmanager
 def _prepared(target: Target, options: dict[str, Any], *, writes: bool) -> Iterator[Config]:
     config = _config(options)
-    with _connected(target) as connection, _outer_run_preserved():
+    with _ONE_AT_A_TIME, _connected(target) as connection, _outer_run_preserved():
         config.attributes[CONNECTION_KEY] = connection
         config.attributes[WRITES_KEY] = writes
         yield config
