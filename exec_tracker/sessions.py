@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _READ_SETTINGS = text(
     "SELECT current_setting('lock_timeout'), current_setting('synchronous_commit')"
 )
+_PROBE = text("SELECT 1")
 _RESTORE_SETTINGS = text(
     "SELECT set_config('lock_timeout', :lock_timeout, true),"
     "       set_config('synchronous_commit', :synchronous_commit, true)"
@@ -106,8 +107,9 @@ class Loan:
     def keep(self) -> None:
         """Flush and keep the user's writes; raises TransactionControlError where it is too late."""
         self._check()
-        # Before the savepoint ends: a flush that fails in its commit would take it along.
         self._session.flush()
+        # A statement that failed and was swallowed shows now, while its savepoint can be undone.
+        self._session.execute(_PROBE)
         self._ending = True
         self._savepoint.commit()
         self._stop_watching()
@@ -115,20 +117,20 @@ class Loan:
     def undo(self) -> bool:
         """Undo the user's writes; tell whether the transaction around them is still there."""
         self._stop_watching()
-        if not self._stands():
-            return False
-        self._savepoint.rollback()
-        return True
+        stands = _stands(self._session, self._savepoint)
+        if stands:
+            self._savepoint.rollback()
+        else:
+            # The user ended the transaction: whatever is open now, it began since.
+            self._session.rollback()
+        return stands
 
     def _check(self) -> None:
-        if self._violated or not self._stands():
+        if self._violated or not _stands(self._session, self._savepoint):
             raise TransactionControlError(
                 "The function committed, rolled back or closed the session that it was lent. Leave "
                 "that to the tracker; begin_nested() is the function's to use."
             )
-
-    def _stands(self) -> bool:
-        return self._session.get_nested_transaction() is self._savepoint
 
     def _on_commit(self, session: Session) -> None:
         if not self._ending and session.get_nested_transaction() is self._savepoint:
@@ -138,6 +140,29 @@ class Loan:
     def _stop_watching(self) -> None:
         if event.contains(self._session, "before_commit", self._on_commit):
             event.remove(self._session, "before_commit", self._on_commit)
+
+
+def _stands(session: Session, savepoint: SessionTransaction) -> bool:
+    """Tell whether a savepoint is open, itself or around others."""
+    current = session.get_nested_transaction()
+    while current is not None and current is not savepoint:
+        current = current.parent
+    return current is savepoint
+
+
+def guard(session: Session) -> SessionTransaction:
+    """Open a savepoint in the host's transaction, for all that the tracker does there."""
+    return session.begin_nested()
+
+
+def end_guard(session: Session, savepoint: SessionTransaction, *, keep: bool) -> None:
+    """Keep what was done since `guard`, or leave nothing of it, no claim and no lock."""
+    if not _stands(session, savepoint):
+        return
+    if keep:
+        savepoint.commit()
+    else:
+        savepoint.rollback()
 
 
 def start_over(session: Session, *, broken: bool) -> None:

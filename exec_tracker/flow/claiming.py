@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 # A row that is neither insertable nor readable: a purge in between explains that once or twice, row
 # security explains it for good.
-_TRIES_TO_SEE = 5
+TRIES_TO_SEE = 5
 
 
 def obtain(plan: Plan, claim: Claim) -> Obtaining:
@@ -53,7 +53,7 @@ def obtain(plan: Plan, claim: Claim) -> Obtaining:
     Raises IdempotencyKeyReusedError, ExecutionInProgressError, ExecutionAbandonedError,
     ExecutionFailedError, ResultErasedError, or what the database raises; the function has not run.
     """
-    for _ in range(_TRIES_TO_SEE):
+    for _ in range(TRIES_TO_SEE):
         sent_at = monotonic()
         claimed = yield from _insert(plan, claim)
         if claimed is not None:

@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from exec_tracker import sessions
-from exec_tracker.errors import (
-    ExecutionInProgressError,
-    IdempotencyKeyReusedError,
-    LeaseLostError,
-    ResultNotStorableError,
-    TransientStorageError,
-)
+from exec_tracker.errors import LeaseLostError, ResultNotStorableError, TransientStorageError
 from exec_tracker.failures import failure_of
-from exec_tracker.flow import refusals
-from exec_tracker.flow.claiming import replay
 from exec_tracker.flow.commands import EscapedStopError, Lend, Sleep, Within
+from exec_tracker.flow.joining import Transaction, begin
 from exec_tracker.flow.patience import pauses
 from exec_tracker.policies import EventName
 from exec_tracker.repository import ExecutionRepository
-from exec_tracker.sqlstates import LOCK_NOT_AVAILABLE, SERIALIZATION, sqlstate_of
-from exec_tracker.transitions import Mine, Refuse, Replay, TakeOver, decide
+from exec_tracker.sqlstates import SERIALIZATION, sqlstate_of
 from exec_tracker.types import ExecutionResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator
+
+    from sqlalchemy.orm import SessionTransaction
 
     from exec_tracker.flow.commands import Command
     from exec_tracker.flow.plan import Plan
-    from exec_tracker.repository import Claim
+    from exec_tracker.sessions import Loan
     from exec_tracker.types import Execution
 
     Transacting = Generator[Command, Any, ExecutionResult[Any]]
@@ -42,56 +33,111 @@ if TYPE_CHECKING:
 _TRIES = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Transaction:
-    """Where a call works: in which schema, until when it waits, and whether it may commit."""
-
-    plan: Plan
-    claim: Claim
-    schema: str | None
-    deadline: float
-    owned: bool
-
-    def within(self, method: Callable[..., Any], *arguments: Any) -> Generator[Command, Any, Any]:
-        """Call a repository method in a savepoint of the transaction."""
-        remaining = timedelta(seconds=max(self.deadline - monotonic(), 0.001))
-        command = Within(sessions.in_savepoint, (self.schema, remaining, method, *arguments))
-        return (yield command)
-
-
 def execute_in_transaction(plan: Plan, schema: str | None, *, owned: bool) -> Transacting:
     """Do it all in one transaction; repeat the whole of it where it is ours and was in conflict.
 
     A commit whose answer was lost is settled by the repetition: it meets our own token.
     """
-    deadline = monotonic() + plan.wait_timeout.total_seconds()
-    work = Transaction(plan, plan.new_claim(), schema, deadline, owned)
+    work = Transaction.of(plan, schema, owned=owned)
+    return (yield from (_repeated(work) if owned else _guarded(work)))
+
+
+def _repeated(work: Transaction) -> Transacting:
     for tries, pause in enumerate(pauses(), start=1):
         try:
             return (yield from _once(work))
         except EscapedStopError:
             raise
         except Exception as exc:
-            if not owned or tries == _TRIES or not _is_worth_repeating(exc):
+            if tries == _TRIES or not (_is_lost(exc) or sqlstate_of(exc) in SERIALIZATION):
                 raise
-            broken = isinstance(exc, TransientStorageError) and exc.in_doubt
-            yield Within(partial(sessions.start_over, broken=broken), ())
+            yield Within(partial(sessions.start_over, broken=_is_lost(exc)), ())
         yield Sleep(pause)
     raise AssertionError("pauses never end")  # pragma: no cover
 
 
-def _is_worth_repeating(error: Exception) -> bool:
-    if sqlstate_of(error) in SERIALIZATION:
-        return True
+def _guarded(work: Transaction) -> Transacting:
+    """Work in the host's transaction: what is kept there is an outcome, never a claim alone."""
+    guard = yield Within(sessions.guard, ())
+    try:
+        result = yield from _once(work)
+    except GeneratorExit:
+        raise
+    except BaseException as exc:
+        keep = isinstance(exc, Exception) and not _is_lost(exc)
+        yield from end_guard(guard, keep=keep and sqlstate_of(exc) not in SERIALIZATION, error=exc)
+        raise
+    yield Within(partial(sessions.end_guard, keep=True), (guard,))
+    return result
+
+
+def end_guard(
+    guard: SessionTransaction, *, keep: bool, error: BaseException
+) -> Generator[Command, Any, None]:
+    """End the guard after an error, which matters more than what may go wrong here."""
+    try:
+        yield Within(partial(sessions.end_guard, keep=keep), (guard,))
+    except Exception as exc:  # noqa: BLE001 # as above
+        error.add_note(f"exec_tracker could not end its savepoint: {exc}")
+
+
+def _is_lost(error: BaseException) -> bool:
     return isinstance(error, TransientStorageError) and error.in_doubt
 
 
 def _once(work: Transaction) -> Transacting:
-    yield Within(sessions.check_session, ())
-    claimed = yield from _claim(work)
+    claimed = yield from begin(work)
     if isinstance(claimed, ExecutionResult):
         return claimed
-    text, value = yield from _lend(work, claimed)
+    loan = yield Within(sessions.lend, ())
+    try:
+        value = yield Lend(work.plan.executor)
+        text = yield from _keep(work, loan, value)
+    except GeneratorExit:
+        raise
+    except BaseException as exc:
+        yield from give_up(work, claimed, loan, exc)
+        if isinstance(exc, StopIteration):
+            raise EscapedStopError(exc) from None
+        raise
+    return (yield from _complete(work, claimed, value, text))
+
+
+def end(
+    work: Transaction, claimed: Execution, loan: Loan, value: Any
+) -> Generator[Command, Any, ExecutionResult[Any]]:
+    """Keep what was written on loan and store the result; where that fails, undo and record it."""
+    try:
+        text = yield from _keep(work, loan, value)
+    except BaseException as exc:
+        yield from give_up(work, claimed, loan, exc)
+        raise
+    return (yield from _complete(work, claimed, value, text))
+
+
+def give_up(
+    work: Transaction, claimed: Execution, loan: Loan, error: BaseException
+) -> Generator[Command, Any, None]:
+    """Undo what was written on loan, and record the failure where the transaction still stands.
+
+    An interrupt leaves nothing: the host's transaction is the host's to end, and ours is undone.
+    """
+    try:
+        stands = yield Within(sessions.undo, (loan,))
+    except Exception as exc:  # noqa: BLE001 # the function's own exception matters more
+        error.add_note(f"exec_tracker could not undo its savepoint: {exc}")
+        return
+    if stands and isinstance(error, Exception) and sqlstate_of(error) not in SERIALIZATION:
+        yield from _record(work, claimed, error)
+
+
+def _keep(work: Transaction, loan: Loan, value: Any) -> Generator[Command, Any, str]:
+    text = _encode(work, value)
+    yield Within(sessions.keep, (loan,))
+    return text
+
+
+def _complete(work: Transaction, claimed: Execution, value: Any, text: str) -> Transacting:
     stored: Execution | None = yield from work.within(
         ExecutionRepository.complete, claimed.id, work.claim.token, text
     )
@@ -102,85 +148,6 @@ def _once(work: Transaction) -> Transacting:
     work.plan.tell(EventName.COMPLETED, stored.attempt)
     data = work.plan.codec.decode(stored.result_json)
     return ExecutionResult(data, cached=False, execution=stored)
-
-
-def _claim(work: Transaction) -> Generator[Command, Any, Execution | ExecutionResult[Any]]:
-    plan = work.plan
-    try:
-        inserted: Execution | None = yield from work.within(
-            ExecutionRepository.insert, plan.new, work.claim
-        )
-        if inserted is not None:
-            plan.tell(EventName.CLAIMED, inserted.attempt)
-            return inserted
-        return (yield from _negotiate(work))
-    except TransientStorageError as exc:
-        if exc.sqlstate == LOCK_NOT_AVAILABLE:
-            raise refusals.locked(plan) from exc
-        raise
-
-
-def _negotiate(work: Transaction) -> Generator[Command, Any, Execution | ExecutionResult[Any]]:
-    plan = work.plan
-    while True:
-        seen: Execution | None = yield from work.within(ExecutionRepository.read, plan.new.id)
-        if seen is None:
-            raise IdempotencyKeyReusedError(
-                f"The key {plan.new.id!r} is used by an execution that cannot be seen from here."
-            )
-        decision = decide(plan.claimant(work.claim), plan.policy, seen)
-        match decision:
-            case Replay():
-                return _replayed(work, seen)
-            case TakeOver():
-                taken: Execution | None = yield from work.within(
-                    ExecutionRepository.take_over, seen, work.claim, plan.new.fingerprint
-                )
-                if taken is not None:
-                    plan.tell(EventName.TAKEN_OVER, taken.attempt, f"was {seen.status}")
-                    return taken
-            case _:
-                raise (yield from _refusal(work, decision, seen))
-        if monotonic() > work.deadline:
-            raise refusals.locked(plan)
-
-
-def _replayed(work: Transaction, seen: Execution) -> ExecutionResult[Any]:
-    """Replay; where the commit's answer was lost, what stands there may be our own first result."""
-    own = seen.claim_token == work.claim.token
-    replayed = replay(work.plan, seen)
-    return ExecutionResult(replayed.data, cached=not own, execution=seen)
-
-
-def _refusal(
-    work: Transaction, decision: Any, seen: Execution
-) -> Generator[Command, Any, Exception]:
-    work.plan.tell(EventName.REFUSED, seen.attempt, type(decision).__name__)
-    if isinstance(decision, Mine):  # pragma: no cover # our claims are never committed running
-        return ExecutionInProgressError(execution=seen)
-    attempts = []
-    if isinstance(decision, Refuse):
-        attempts = yield from work.within(ExecutionRepository.attempts, seen.id)
-    return refusals.refusal(work.plan, decision, seen, attempts)
-
-
-def _lend(work: Transaction, claimed: Execution) -> Generator[Command, Any, tuple[str, Any]]:
-    """Run the function on the session; where it fails, undo its writes and record it."""
-    loan = yield Within(sessions.lend, ())
-    try:
-        value = yield Lend(work.plan.executor)
-        text = _encode(work, value)
-        yield Within(sessions.keep, (loan,))
-    except GeneratorExit:
-        raise
-    except BaseException as exc:
-        stands = yield Within(sessions.undo, (loan,))
-        if stands and isinstance(exc, Exception) and sqlstate_of(exc) not in SERIALIZATION:
-            yield from _record(work, claimed, exc)
-        if isinstance(exc, StopIteration):
-            raise EscapedStopError(exc) from None
-        raise
-    return text, value
 
 
 def _encode(work: Transaction, value: Any) -> str:
