@@ -70,8 +70,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (typer.Abort, KeyboardInterrupt):
         say("interrupted")
         return ExitStatus.INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has gone; Python would complain once more at its own end.
+    except (BrokenPipeError, SystemExit):
+        # Whoever read our output has gone, which typer turns into an exit. Python must not
+        # complain about it once more at its own end.
         sys.stdout = None
         return ExitStatus.BROKEN_PIPE
     except _UsageError as wrong:

@@ -199,9 +199,9 @@ def test_version_and_help_need_no_database() -> None:
 def test_a_reader_that_goes_away_is_no_error_of_ours(line: CommandLine) -> None:
     for number in range(3):
         assert line("run", "--key", f"k-{number}", "--workflow", "w", "true").status == 0
-    reading = line.start("list", "--json")
-    assert reading.stdout is not None
-    reading.stdout.close()
-    assert reading.stderr is not None
-    assert reading.stderr.read() == b""
-    assert reading.wait(30) in (0, 141)
+    with line.start("list", "--json") as reading:
+        assert reading.stdout is not None
+        assert reading.stderr is not None
+        reading.stdout.close()
+        assert reading.stderr.read() == b""
+        assert reading.wait(30) == 141

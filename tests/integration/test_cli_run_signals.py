@@ -94,13 +94,13 @@ def test_a_reader_that_goes_away_does_not_end_the_command(
 ) -> None:
     done = tmp_path / "done"
     command = run("sh", "-c", f"seq 150000; echo > '{done}'")
-    running = line.start(*command)
-    assert running.stdout is not None
-    running.stdout.read(10)
-    running.stdout.close()
-    assert running.stderr is not None
-    running.stderr.close()
-    assert running.wait(60) == 0
+    with line.start(*command) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdout.read(10)
+        running.stdout.close()
+        running.stderr.close()
+        assert running.wait(60) == 0
     assert done.exists()
     assert line(*command).out.endswith(b"\n149999\n150000\n")
 
