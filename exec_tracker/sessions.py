@@ -33,8 +33,9 @@ def check_session(session: Session) -> None:
 
     Several engines would split the commit; in autocommit there is no transaction to join.
     """
-    # The bindings per mapper or table are private to Session, and nothing public lists them.
-    if getattr(session, "_Session__binds", None):
+    # Private to Session before SQLAlchemy 2.1.
+    binds = getattr(session, "binds", None) or getattr(session, "_Session__binds", {})
+    if any(bind is not session.bind for bind in binds.values()):
         raise ConfigurationError(
             "The session is bound to several engines, so one commit cannot cover the claim and the "
             "function's writes. Use a session bound to the one engine that holds both."
@@ -152,6 +153,7 @@ def _stands(session: Session, savepoint: SessionTransaction) -> bool:
 
 def guard(session: Session) -> SessionTransaction:
     """Open a savepoint in the host's transaction, for all that the tracker does there."""
+    check_session(session)
     return session.begin_nested()
 
 
