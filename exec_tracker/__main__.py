@@ -18,6 +18,8 @@ def main() -> None:
             "exec-tracker: the command line needs packages that are not installed; "
             "install them with: pip install 'exec_tracker[cli]'"
         )
+    except KeyboardInterrupt:  # while the packages were being loaded
+        sys.exit(130)
     sys.exit(run())
 
 

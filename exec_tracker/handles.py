@@ -17,6 +17,43 @@ if TYPE_CHECKING:
     from exec_tracker.types import Execution
 
 
+class TransactionState:
+    """What both transaction blocks know: whether there is anything to do, and what came of it."""
+
+    def __init__(self) -> None:
+        """Begin with nothing known."""
+        self._cached = False
+        self._value: Any = None
+        self._result: Any = None
+        self._execution: Execution | None = None
+
+    @property
+    def cached(self) -> bool:
+        """Whether the execution was completed before: there is nothing to do."""
+        return self._cached
+
+    @property
+    def result(self) -> Any:
+        """The stored result: after the block, or where `cached`."""
+        return self._result
+
+    @property
+    def execution(self) -> Execution | None:
+        """The stored execution: after the block, or where `cached`."""
+        return self._execution
+
+    def complete(self, result: Any) -> None:
+        """Say what the result is; it is stored at the end of the block. Without it, None is."""
+        self._value = result
+
+    def _found(self, stored: ExecutionResult[Any]) -> None:
+        self._ended(stored)
+        self._cached = True
+
+    def _ended(self, stored: ExecutionResult[Any]) -> None:
+        self._result, self._execution = stored.data, stored.execution
+
+
 class ClaimState:
     """One claim made by `tracker.claim`, or the outcome that made it unnecessary."""
 

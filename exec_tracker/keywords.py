@@ -39,6 +39,8 @@ class _Default:
 DEFAULT: Any = _Default()
 # A transaction holds its claim by being open; there is nothing to keep alive.
 NO_LEASES: Any = None
+# A block does the work of a function.
+NO_FUNCTION: Any = None
 
 
 class TransactionSettings(TypedDict, total=False):

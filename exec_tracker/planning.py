@@ -16,6 +16,7 @@ from exec_tracker.keywords import (
     DEFAULT,
     DEFAULT_LEASE,
     DEFAULT_SAVE_TIMEOUT,
+    NO_FUNCTION,
     NO_LEASES,
     CallSettings,
     TransactionCall,
@@ -101,10 +102,17 @@ class TrackerSettings:
         return self.plan(options, _unused, leases, {"result_type": Any, **settings})
 
     def plan_transaction(
-        self, options: ExecuteOptions, executor: Callable[..., Any], settings: TransactionSettings
+        self,
+        options: ExecuteOptions,
+        executor: Callable[..., Any] | None,
+        settings: TransactionSettings,
     ) -> Plan:
-        """Plan for the transactional mode, in which the transaction takes the lease's place."""
-        check_session_executor(executor)
+        """Plan for the transactional mode, in which the transaction takes the lease's place.
+
+        Without an executor the work is done in a block.
+        """
+        if executor is not None:
+            check_session_executor(executor)
         call = TransactionCall(**settings)
         plan = self.plan(
             options,
@@ -118,8 +126,9 @@ class TrackerSettings:
                 "lease": None,
             },
         )
-        codec = codec_for(executor, call.result_type, max_bytes=self.max_result_bytes)
-        return replace(plan, executor=executor, codec=codec)
+        kind = Any if executor is None and call.result_type is None else call.result_type
+        codec = codec_for(executor or _unused, kind, max_bytes=self.max_result_bytes)
+        return replace(plan, executor=executor or NO_FUNCTION, codec=codec)
 
 
 def safe_observer(

@@ -6,6 +6,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, Unpack, cast, overload
 
 from exec_tracker.aio.claim import AsyncClaim, PendingClaim
+from exec_tracker.aio.transaction import AsyncTransactionBlock
 from exec_tracker.aio.verbs import AsyncExecutionVerbs
 from exec_tracker.codec import DEFAULT_MAX_BYTES
 from exec_tracker.decorating import Request, bound_call
@@ -177,6 +178,18 @@ class AsyncExecutionTracker(AsyncExecutionVerbs):
             return call
 
         return decorate
+
+    def transaction(
+        self,
+        options: ExecuteOptions,
+        *,
+        session: AsyncSession | None = None,
+        **settings: Unpack[TransactionSettings],
+    ) -> AsyncTransactionBlock:
+        """Run a block as `ExecutionTracker.transaction` does, with `async with`."""
+        self.check_open()
+        plan = self._settings.plan_transaction(options, None, settings)
+        return AsyncTransactionBlock(self, plan, self._database.schema, self._sessions, session)
 
     @overload
     async def execute_in_transaction(

@@ -62,15 +62,24 @@ class AsyncDriver:
             await self._engine.dispose()
 
     async def drive(
-        self, flow: Generator[Command, Any, Any], session: AsyncSession | None = None
+        self,
+        flow: Generator[Command, Any, Any],
+        session: AsyncSession | None = None,
+        step: Callable[[Any], Command] | None = None,
+        answer: Any = None,
     ) -> Any:
-        """Give a flow what it asks for until it returns; its exceptions are the caller's."""
-        answer: Any = None
-        step: Callable[[Any], Command] = flow.send
+        """Give a flow what it asks for until it returns; its exceptions are the caller's.
+
+        Returns a Lend without a function, so that a block can be entered; with `step` and `answer`
+        the flow goes on from there.
+        """
+        step = step or flow.send
         cancelled: list[BaseException] = []
         while True:
             try:
                 command = step(answer)
+                if isinstance(command, Lend) and command.function is None:
+                    return command
             except StopIteration as done:
                 if cancelled:
                     raise cancelled[0] from None
@@ -117,7 +126,7 @@ class AsyncDriver:
                 return await asyncio.sleep(seconds)
             case Poll(execution_id, freshness):
                 return await self._reads.read(execution_id, freshness)
-            case Lend(function) if is_asynchronous(function):
+            case Lend(function) if function is not None and is_asynchronous(function):
                 return await function(session)
             case Lend(function):
                 return await session.run_sync(function)

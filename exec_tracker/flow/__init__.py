@@ -23,7 +23,7 @@ from exec_tracker.flow.commands import (
 from exec_tracker.flow.plan import Held, LeaseKeeper, Plan
 from exec_tracker.flow.running import run
 from exec_tracker.flow.saving import save_failure, save_result, withdraw
-from exec_tracker.flow.transactional import execute_in_transaction
+from exec_tracker.flow.transactional import execute_in_transaction, transaction_block
 from exec_tracker.flow.waiting import wait_for_ending
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ __all__ = [
     "obtain_or_withdraw",
     "save_failure",
     "save_result",
+    "transaction_block",
     "wait_for_ending",
 ]
 

@@ -58,9 +58,13 @@ class Within:
 
 @dataclass(frozen=True, slots=True)
 class Lend:
-    """Call the user's function with the session of the transaction that the flow works in."""
+    """Call the user's function with the session of the transaction that the flow works in.
 
-    function: Callable[..., Any]
+    Without a function the user works in a block of their own: the shell hands the command back,
+    and goes on with the flow when the block ends.
+    """
+
+    function: Callable[..., Any] | None
 
 
 class EscapedStopError(Exception):

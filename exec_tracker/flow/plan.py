@@ -43,7 +43,7 @@ class Plan:
 
     new: NewExecution
     idempotency_key: str
-    executor: Callable[[ExecutionContext], Any]
+    executor: Callable[..., Any]
     codec: ResultCodec[Any]
     policy: Policy
     retry: RetryPolicy

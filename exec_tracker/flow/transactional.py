@@ -42,6 +42,12 @@ def execute_in_transaction(plan: Plan, schema: str | None, *, owned: bool) -> Tr
     return (yield from (_repeated(work) if owned else _guarded(work)))
 
 
+def transaction_block(plan: Plan, schema: str | None, *, owned: bool) -> Transacting:
+    """Do the same for a block, which cannot be called again: nothing is repeated."""
+    work = Transaction.of(plan, schema, owned=owned)
+    return (yield from (_once(work) if owned else _guarded(work)))
+
+
 def _repeated(work: Transaction) -> Transacting:
     for tries, pause in enumerate(pauses(), start=1):
         try:
@@ -99,18 +105,6 @@ def _once(work: Transaction) -> Transacting:
         yield from give_up(work, claimed, loan, exc)
         if isinstance(exc, StopIteration):
             raise EscapedStopError(exc) from None
-        raise
-    return (yield from _complete(work, claimed, value, text))
-
-
-def end(
-    work: Transaction, claimed: Execution, loan: Loan, value: Any
-) -> Generator[Command, Any, ExecutionResult[Any]]:
-    """Keep what was written on loan and store the result; where that fails, undo and record it."""
-    try:
-        text = yield from _keep(work, loan, value)
-    except BaseException as exc:
-        yield from give_up(work, claimed, loan, exc)
         raise
     return (yield from _complete(work, claimed, value, text))
 

@@ -16,6 +16,7 @@ from exec_tracker.nesting import entered, refuse_nested
 from exec_tracker.planning import TrackerSettings
 from exec_tracker.settings import require_database_url
 from exec_tracker.tracker.claim import Claim
+from exec_tracker.tracker.transaction import TransactionBlock
 from exec_tracker.tracker.verbs import ExecutionVerbs
 from exec_tracker.types import KeyScope
 
@@ -36,7 +37,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 P = ParamSpec("P")
 
-__all__ = ["Claim", "ExecutionTracker", "get_execution_tracker", "reset_execution_tracker"]
+__all__ = [
+    "Claim",
+    "ExecutionTracker",
+    "TransactionBlock",
+    "get_execution_tracker",
+    "reset_execution_tracker",
+]
 
 
 class ExecutionTracker(ExecutionVerbs):
@@ -175,6 +182,21 @@ class ExecutionTracker(ExecutionVerbs):
             return call
 
         return decorate
+
+    def transaction(
+        self,
+        options: ExecuteOptions,
+        *,
+        session: Session | None = None,
+        **settings: Unpack[TransactionSettings],
+    ) -> TransactionBlock:
+        """Run a block so that claim, its writes and its result commit together.
+
+        See TransactionBlock; guarantees and errors are those of `execute_in_transaction`.
+        """
+        self.check_open()
+        plan = self._settings.plan_transaction(options, None, settings)
+        return TransactionBlock(self, plan, self._database.schema, self._sessions, session)
 
     def execute_in_transaction(
         self,

@@ -50,13 +50,24 @@ class Driver:
         if self._owns_engine:
             self._database.engine.dispose()
 
-    def drive(self, flow: Generator[Command, Any, Any], session: Session | None = None) -> Any:
-        """Give a flow what it asks for until it returns; its exceptions are the caller's."""
-        answer: Any = None
-        step: Callable[[Any], Command] = flow.send
+    def drive(
+        self,
+        flow: Generator[Command, Any, Any],
+        session: Session | None = None,
+        step: Callable[[Any], Command] | None = None,
+        answer: Any = None,
+    ) -> Any:
+        """Give a flow what it asks for until it returns; its exceptions are the caller's.
+
+        Returns a Lend without a function, so that a block can be entered; with `step` and `answer`
+        the flow goes on from there.
+        """
+        step = step or flow.send
         while True:
             try:
                 command = step(answer)
+                if isinstance(command, Lend) and command.function is None:
+                    return command
             except StopIteration as done:
                 return done.value
             except EscapedStopError as escaped:
@@ -80,7 +91,7 @@ class Driver:
                 return self._reads.read(execution_id, freshness)
             case Within(core, arguments):
                 return core(session, *arguments)
-            case Lend(function):
+            case Lend(function) if function is not None:
                 return function(session)
 
     def _query(self, core: Callable[..., Any], **keywords: Any) -> Any:
