@@ -24,6 +24,8 @@ __all__ = ["LOCAL_USER", "chosen_url", "connected", "local_user", "tracking"]
 LOCAL_USER: Final = UUID("6c6f6361-6c00-5000-8000-657865637472")
 """The user of what is run without --user on a standalone database: fixed, so that keys recur."""
 
+_KNOWN: Final = text("SELECT 1 FROM auth.users WHERE id = :id")
+
 _PATIENCE: Final = "10"
 """Seconds to wait for a server that does not answer; the system's own patience is minutes."""
 
@@ -79,13 +81,14 @@ def local_user(engine: Engine, tracker: ExecutionTracker, schema: str | None = N
         users, ours = connection.execute(
             _IDENTITY, {"executions": table, "ours": STAND_IN_COMMENT}
         ).one()
-    if users is None:
-        return LOCAL_USER
-    if users != "auth.users" or not ours:
+        standalone = ours and users == "auth.users"
+        known = standalone and connection.execute(_KNOWN, {"id": LOCAL_USER}).first() is not None
+    if users is not None and not standalone:
         raise CommandLineError(
             f"this database has users of its own in {users}: say with --user UUID whose "
             "execution it is",
             ExitStatus.NO_USER,
         )
-    tracker.ensure_user(LOCAL_USER)
+    if standalone and not known:  # asked first, so that a read-only server can still replay
+        tracker.ensure_user(LOCAL_USER)
     return LOCAL_USER

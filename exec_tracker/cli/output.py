@@ -45,8 +45,9 @@ def use_any_text() -> None:
 
 def say(message: str) -> None:
     """Print a remark on standard error, marked as ours."""
-    sys.stderr.write(f"exec-tracker: {message.strip()}\n")
-    sys.stderr.flush()
+    if sys.stderr is not None:  # None where it was closed before we started
+        sys.stderr.write(f"exec-tracker: {message.strip()}\n")
+        sys.stderr.flush()
 
 
 def shown(text: str | None, style: str = "") -> Text:

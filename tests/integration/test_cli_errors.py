@@ -162,7 +162,10 @@ def test_a_call_that_cannot_be_understood_has_status_2(
     assert _is_one_sentence(answer)
 
 
-def test_a_read_only_database_is_said_to_be(line: CommandLine, database_url: str) -> None:
+def test_a_read_only_database_replays_and_says_why_it_runs_nothing(
+    line: CommandLine, database_url: str
+) -> None:
+    assert line("run", "--key", "stored", *_RUN[3:5], "echo", "hi").status == 0
     engine = create_engine(normalise_url(database_url), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         name = connection.execute(text("SELECT current_database()")).scalar_one()
@@ -172,6 +175,7 @@ def test_a_read_only_database_is_said_to_be(line: CommandLine, database_url: str
     assert answer.status == 69
     assert _is_one_sentence(answer)
     assert "read-only" in answer.err
+    assert line("run", "--key", "stored", *_RUN[3:5], "echo", "hi").out == b"hi\n"
 
 
 def test_without_the_extra_the_command_line_names_it() -> None:

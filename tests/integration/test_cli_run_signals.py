@@ -139,3 +139,15 @@ def test_the_keyboard_interrupts_the_command_once(line: CommandLine, tmp_path: P
 def _in_terminal(script: Path) -> str:
     arguments = run("sh", str(script))
     return "exec " + shlex.join([sys.executable, "-m", "exec_tracker", *arguments])
+
+
+def test_closed_output_streams_do_not_keep_a_command_from_running(
+    line: CommandLine, tmp_path: Path
+) -> None:
+    command = run(*counting(tmp_path / "effects", "echo out; echo err >&2"))
+    program = shlex.join([sys.executable, "-m", "exec_tracker", *command])
+    closed = subprocess.run(["sh", "-c", f"{program} >&- 2>&-"], env=line.environment, check=False)
+    assert closed.returncode == 0
+    replayed = line(*command)
+    assert (replayed.out, replayed.err) == (b"out\n", "err\n")
+    assert marks(tmp_path / "effects") == 1

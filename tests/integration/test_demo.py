@@ -129,17 +129,34 @@ def test_a_demo_that_goes_on_only_replays(line: CommandLine, few: Path, tmp_path
     assert "No process was killed" in again.err
 
 
-def test_an_interrupt_ends_all_processes(line: CommandLine) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_all_processes(line: CommandLine, number: signal.Signals) -> None:
     demo = line.start("demo", "--times", "1000", start_new_session=True)
     assert demo.stderr is not None
     while b"Delivering" not in demo.stderr.readline():
         pass
     time.sleep(1)
     workers = _children(demo.pid)
-    demo.send_signal(signal.SIGINT)
+    demo.send_signal(number)
     assert ended(demo).status == 130
     assert len(workers) >= 4
     assert not [pid for pid in workers if _runs(pid)]
+
+
+def test_its_processes_end_with_a_demo_that_was_killed(line: CommandLine) -> None:
+    demo = line.start("demo", "--times", "1000", start_new_session=True)
+    assert demo.stderr is not None
+    while b"Delivering" not in demo.stderr.readline():
+        pass
+    time.sleep(1)
+    workers = _children(demo.pid)
+    demo.kill()
+    ended(demo)
+    assert len(workers) >= 4
+    deadline = time.monotonic() + 20
+    while [pid for pid in workers if _runs(pid)]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def _children(parent: int) -> list[int]:

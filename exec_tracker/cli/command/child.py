@@ -57,9 +57,9 @@ class CommandInterruptedError(CommandEndedError):
 class _Copy:
     """One stream of the command: passed on in full, its beginning kept."""
 
-    def __init__(self, source: IO[bytes], sink: IO[bytes], limit: int) -> None:
+    def __init__(self, source: IO[bytes], sink: IO[bytes] | None, limit: int) -> None:
         self.source = source
-        self._sink: IO[bytes] | None = sink
+        self._sink = sink
         self._limit = limit
         self._kept = bytearray()
         self._total = 0
@@ -100,12 +100,13 @@ def run_command(
     Raises CommandNotStartedError, and CommandInterruptedError where a signal ended it or came to
     us while it ran.
     """
+    sinks = [getattr(stream, "buffer", None) for stream in (sys.stdout, sys.stderr)]
     process = signals.start(lambda: _start(command, environment))
     assert process.stdout is not None  # noqa: S101 - a pipe was asked for
     assert process.stderr is not None  # noqa: S101 - a pipe was asked for
     with process.stdout, process.stderr:
-        out = _Copy(process.stdout, sys.stdout.buffer, max_output)
-        err = _Copy(process.stderr, sys.stderr.buffer, max_output)
+        out = _Copy(process.stdout, sinks[0], max_output)
+        err = _Copy(process.stderr, sinks[1], max_output)
         _copy(process, [out, err])
         status = process.wait()
     signals.ended()

@@ -76,7 +76,7 @@ def execute(tracker: ExecutionTracker, request: Request, signals: SignalRelay) -
     except CommandEndedError as ended:
         return _without_outcome(ended, request.options.execution_id)
     except KeyboardInterrupt:
-        say("interrupted before the command was started; nothing was run")
+        say("interrupted before the command was started; nothing was run here")
         return ExitStatus.of_signal(signals.received or 2)
     except (StorageError, LeaseLostError) as unsaved:
         if unsaved.result is None:

@@ -68,12 +68,13 @@ class CommandOutcome(BaseModel):
     def replay(self) -> int:
         """Print the output as the command did, and return its exit status."""
         for name, kept, stream in (
-            ("stdout", self.stdout, sys.stdout.buffer),
-            ("stderr", self.stderr, sys.stderr.buffer),
+            ("stdout", self.stdout, sys.stdout),
+            ("stderr", self.stderr, sys.stderr),
         ):
             content = kept.content
-            stream.write(content)
-            stream.flush()
+            if stream is not None:  # None where it was closed before we started
+                stream.buffer.write(content)
+                stream.flush()
             if kept.total_bytes > len(content):
                 say(
                     f"of {kept.total_bytes:,} bytes on {name} the first {len(content):,} were "

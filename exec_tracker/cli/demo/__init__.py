@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import signal
 import sys
 import tempfile
 import time
@@ -61,6 +62,7 @@ def demo(
     deliveries = read_deliveries(source)
     tally = Tally(len(deliveries), list(dict.fromkeys(f"{run}:{one.name}" for one in deliveries)))
     with (
+        _tidy_on_sigterm(),
         _progress() as (progress, remark),
         _effects_file(effects) as outside,
         stage(url, schema, upgrade=upgrade, remark=remark) as database,
@@ -91,6 +93,16 @@ def _user(url: str, schema: str | None, user: UUID | None) -> UUID:
     with connected(url) as engine, ExecutionTracker(engine, schema=schema) as tracker:
         tracker.get_execution(str(user))  # checks the schema before any process is started
         return user or local_user(engine, tracker, schema)
+
+
+@contextmanager
+def _tidy_on_sigterm() -> Iterator[None]:
+    """Have SIGTERM do what an interrupt does, so that it leaves nothing behind either."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

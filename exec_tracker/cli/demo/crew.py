@@ -6,7 +6,10 @@ import queue
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Final, Self
+
+from pydantic import ValidationError
 
 from exec_tracker.cli.demo.messages import Message
 
@@ -100,7 +103,8 @@ class Crew:
         return self._reports.get()
 
     def _listen(self, member: Member) -> None:
-        for line in member.reports:
-            if line.endswith("\n"):  # what a killed process left half written says nothing
+        # What a killed process left half written says nothing.
+        with suppress(ValidationError):
+            for line in member.reports:
                 self._reports.put((member, Message.model_validate_json(line)))
         self._reports.put((member, None))

@@ -33,7 +33,7 @@ Input = Annotated[
         help="Lines of JSON with delivery, event and payload, gzipped or not; else a sample.",
     ),
 ]
-Workers = Annotated[int, typer.Option("--workers", min=1, max=64, help="Processes at once.")]
+Workers = Annotated[int, typer.Option("--workers", min=1, max=32, help="Processes at once.")]
 Times = Annotated[
     int, typer.Option("--times", min=1, help="How often each process delivers each delivery.")
 ]
