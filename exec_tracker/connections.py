@@ -32,6 +32,10 @@ C = TypeVar("C")
 
 Bind = "Engine | sessionmaker[Session] | URL | str"
 
+# Connections of a parent process, kept from being finalised here: asyncpg's finaliser would take
+# their sockets out of the epoll that a fork shares, and the parent would wait for ever.
+_left_alone: list[Any] = []
+
 _guarded: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
 
 
@@ -95,6 +99,7 @@ def guard_against_fork(engine: Engine) -> None:
     def check(_connection: Any, record: ConnectionPoolEntry, proxy: PoolProxiedConnection) -> None:
         made_by = record.info.get("exec_tracker_pid", _guarded[engine])
         if made_by != os.getpid():
+            _left_alone.append(record.dbapi_connection)
             record.dbapi_connection = None  # type: ignore[misc] # as the manual's recipe does
             proxy.dbapi_connection = None  # type: ignore[misc] # as the manual's recipe does
             raise DisconnectionError(f"connection belongs to process {made_by}")

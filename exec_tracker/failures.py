@@ -22,7 +22,7 @@ def storable_text(text: str, limit: int = MAX_TEXT) -> str:
     return f"{clean[:limit]}… [{len(clean) - limit} more characters]"
 
 
-def describe(error: BaseException) -> dict[str, Any]:
+def describe(error: BaseException, limit: int = MAX_TEXT) -> dict[str, Any]:
     """Name an exception: its type and its message."""
     kind = type(error)
     name = (
@@ -30,7 +30,7 @@ def describe(error: BaseException) -> dict[str, Any]:
         if kind.__module__ == "builtins"
         else f"{kind.__module__}.{kind.__qualname__}"
     )
-    return {"type": storable_text(name, 512), "message": storable_text(_message(error))}
+    return {"type": storable_text(name, 512), "message": storable_text(_message(error), limit)}
 
 
 def failure_of(
@@ -39,14 +39,23 @@ def failure_of(
     retryable: bool,
     outcome_unknown: bool = False,
     retry_delay: timedelta | None = None,
+    limit: int = MAX_TEXT,
 ) -> Failure:
-    """Turn an exception into what is stored: flags in the row, traceback in the history only."""
-    described = describe(error)
+    """Turn an exception into what is stored: flags in the row, traceback in the history only.
+
+    Message and traceback are truncated to `limit` characters each.
+    """
+    described = describe(error, limit)
     flags = {"type": described["type"], "retryable": retryable, "outcome_unknown": outcome_unknown}
     return Failure(
         message=described["message"] or described["type"],
         error=flags,
-        history={**described, **flags, "traceback": _traceback(error), "causes": _causes(error)},
+        history={
+            **described,
+            **flags,
+            "traceback": _traceback(error, limit),
+            "causes": _causes(error, limit),
+        },
         retry_delay=retry_delay or None,
     )
 
@@ -71,15 +80,15 @@ def _message(error: BaseException) -> str:
         return f"<no message: its __str__ raised {type(broken).__name__}>"
 
 
-def _traceback(error: BaseException) -> str:
+def _traceback(error: BaseException, limit: int) -> str:
     lines = traceback.format_exception(type(error), error, error.__traceback__, limit=-30)
-    return storable_text("".join(lines))
+    return storable_text("".join(lines), limit)
 
 
-def _causes(error: BaseException) -> list[dict[str, Any]]:
+def _causes(error: BaseException, limit: int) -> list[dict[str, Any]]:
     chain: list[dict[str, Any]] = []
     cause = error.__cause__ or error.__context__
     while cause is not None and len(chain) < MAX_CHAIN:
-        chain.append(describe(cause))
+        chain.append(describe(cause, limit))
         cause = cause.__cause__ or cause.__context__
     return chain

@@ -142,6 +142,16 @@ def check_duration(name: str, duration: timedelta) -> timedelta:
     return duration
 
 
+def check_size(name: str, text: str | None, limit: int) -> None:
+    """Raise ConfigurationError where text to be stored is larger than the tracker allows."""
+    size = len((text or "").encode())
+    if size > limit:
+        raise ConfigurationError(
+            f"The {name} take {size:,} bytes as JSON, more than max_{name}_bytes={limit:,}. Pass a "
+            "reference instead of the content, or make the tracker with a higher limit."
+        )
+
+
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     """Raise ConfigurationError where `value` is none of the choices."""
     if value not in choices:

@@ -10,6 +10,7 @@ from uuid import uuid4
 from exec_tracker.codec import DEFAULT_MAX_BYTES, codec_for
 from exec_tracker.errors import ConfigurationError
 from exec_tracker.executors import bind_executor, check_session_executor
+from exec_tracker.failures import MAX_TEXT
 from exec_tracker.fingerprint import fingerprint
 from exec_tracker.flow import Plan
 from exec_tracker.keywords import (
@@ -22,6 +23,7 @@ from exec_tracker.keywords import (
     TransactionCall,
     check_duration,
     check_lease,
+    check_size,
 )
 from exec_tracker.repository import NewExecution
 
@@ -47,6 +49,8 @@ class TrackerSettings:
     # Opaque by default: users can read their rows, and need not learn host names.
     claimed_by: str = field(default_factory=lambda: uuid4().hex[:12])
     max_result_bytes: int = DEFAULT_MAX_BYTES
+    max_parameters_bytes: int = DEFAULT_MAX_BYTES
+    max_error_chars: int = MAX_TEXT
     on_event: Callable[[ExecutionEvent], None] | None = None
 
     def __post_init__(self) -> None:
@@ -55,7 +59,11 @@ class TrackerSettings:
         check_duration("save_timeout", self.save_timeout)
 
     def new_execution(self, options: ExecuteOptions) -> NewExecution:
-        """Say what the row of a request is made of."""
+        """Say what the row of a request is made of.
+
+        Raises ConfigurationError where its parameters are larger than this tracker stores.
+        """
+        check_size("parameters", options.parameters_json, self.max_parameters_bytes)
         return NewExecution(
             id=options.execution_id,
             workflow_id=options.workflow_id,
@@ -88,6 +96,7 @@ class TrackerSettings:
             unknown_on=call.unknown_on,
             lease=self.lease if call.lease is DEFAULT else call.lease,
             save_timeout=self.save_timeout if call.save_timeout is None else call.save_timeout,
+            max_error_chars=self.max_error_chars,
             claimed_by=self.claimed_by,
             leases=leases,
             observe=safe_observer(self.on_event),

@@ -116,7 +116,8 @@ class ExecuteOptions(BaseModel):
     user_id: UUID
     workflow_name: Name | None = None
     actor: ExecutionActor | None = None
-    parameters: dict[str, Any] | None = None
+    # Not shown: redacted fields are in it.
+    parameters: dict[str, Any] | None = Field(default=None, repr=False)
     fingerprint_fields: frozenset[str] | None = None
     redacted_fields: frozenset[str] = frozenset()
     key_scope: KeyScope = KeyScope.GLOBAL

@@ -10,6 +10,7 @@ from exec_tracker.aio.transaction import AsyncTransactionBlock
 from exec_tracker.aio.verbs import AsyncExecutionVerbs
 from exec_tracker.codec import DEFAULT_MAX_BYTES
 from exec_tracker.decorating import Request, bound_call
+from exec_tracker.failures import MAX_TEXT
 from exec_tracker.flow import execute, execute_in_transaction, obtain_or_withdraw
 from exec_tracker.keywords import DEFAULT_LEASE, DEFAULT_SAVE_TIMEOUT
 from exec_tracker.nesting import entered, refuse_nested
@@ -53,6 +54,8 @@ class AsyncExecutionTracker(AsyncExecutionVerbs):
         fingerprint_key: bytes | None = None,
         claimed_by: str | None = None,
         max_result_bytes: int = DEFAULT_MAX_BYTES,
+        max_parameters_bytes: int = DEFAULT_MAX_BYTES,
+        max_error_chars: int = MAX_TEXT,
         on_event: Callable[[ExecutionEvent], None] | None = None,
         schema: str | None = None,
     ) -> None:
@@ -64,6 +67,8 @@ class AsyncExecutionTracker(AsyncExecutionVerbs):
             save_timeout=save_timeout,
             fingerprint_key=fingerprint_key,
             max_result_bytes=max_result_bytes,
+            max_parameters_bytes=max_parameters_bytes,
+            max_error_chars=max_error_chars,
             on_event=on_event,
             **named,
         )

@@ -53,6 +53,7 @@ class Plan:
     unknown_on: tuple[type[BaseException], ...]
     lease: timedelta | None
     save_timeout: timedelta
+    max_error_chars: int
     claimed_by: str
     leases: LeaseKeeper
     observe: Callable[[ExecutionEvent], None]

@@ -80,6 +80,7 @@ def save_failure(plan: Plan, held: Held, error: BaseException, *, started: bool)
         retryable=retryable,
         outcome_unknown=unknown,
         retry_delay=plan.retry.delay_after(held.execution.attempt) if retryable else None,
+        limit=plan.max_error_chars,
     )
     patience = min(plan.save_timeout, _INTERRUPTED_PATIENCE) if interrupted else plan.save_timeout
     try:
@@ -115,7 +116,7 @@ def _unstorable(reason: str, value: Any) -> ResultNotStorableError:
 
 
 def _save_unstorable(plan: Plan, held: Held, error: ResultNotStorableError) -> Saving:
-    failure = failure_of(error, retryable=False)
+    failure = failure_of(error, retryable=False, limit=plan.max_error_chars)
     try:
         yield from _save(plan, ExecutionRepository.fail, held.claim.token, failure)
     except ExecTrackerError as exc:

@@ -161,7 +161,7 @@ def _record(
     plan = work.plan
     retryable = not isinstance(error, ResultNotStorableError) and plan.retry.is_retryable(error)
     delay = plan.retry.delay_after(claimed.attempt) if retryable else None
-    failure = failure_of(error, retryable=retryable, retry_delay=delay)
+    failure = failure_of(error, retryable=retryable, retry_delay=delay, limit=plan.max_error_chars)
     try:
         yield from work.within(ExecutionRepository.fail, claimed.id, work.claim.token, failure)
         if work.owned:

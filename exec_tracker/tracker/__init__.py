@@ -10,6 +10,7 @@ from exec_tracker.codec import DEFAULT_MAX_BYTES
 from exec_tracker.decorating import Request, bound_call
 from exec_tracker.errors import ConfigurationError
 from exec_tracker.executors import is_asynchronous
+from exec_tracker.failures import MAX_TEXT
 from exec_tracker.flow import execute, execute_in_transaction, obtain_or_withdraw
 from exec_tracker.keywords import DEFAULT_LEASE, DEFAULT_SAVE_TIMEOUT
 from exec_tracker.nesting import entered, refuse_nested
@@ -63,14 +64,17 @@ class ExecutionTracker(ExecutionVerbs):
         fingerprint_key: bytes | None = None,
         claimed_by: str | None = None,
         max_result_bytes: int = DEFAULT_MAX_BYTES,
+        max_parameters_bytes: int = DEFAULT_MAX_BYTES,
+        max_error_chars: int = MAX_TEXT,
         on_event: Callable[[ExecutionEvent], None] | None = None,
         schema: str | None = None,
     ) -> None:
         """Prepare a tracker; nothing is connected before the first call.
 
         `lease` is how long a claim is believed after its owner was last heard of; a heartbeat
-        renews it at a third of that. `schema` qualifies the tables where search_path does not find
-        them. Raises ConfigurationError for what cannot work.
+        renews it at a third of that. `fingerprint_key` makes fingerprints an HMAC. Parameters and
+        results over their limits are refused, error texts are truncated. `schema` qualifies the
+        tables where search_path does not find them. Raises ConfigurationError for what cannot work.
         """
         super().__init__(bind, schema=schema)
         named = {} if claimed_by is None else {"claimed_by": claimed_by}
@@ -79,6 +83,8 @@ class ExecutionTracker(ExecutionVerbs):
             save_timeout=save_timeout,
             fingerprint_key=fingerprint_key,
             max_result_bytes=max_result_bytes,
+            max_parameters_bytes=max_parameters_bytes,
+            max_error_chars=max_error_chars,
             on_event=on_event,
             **named,
         )
