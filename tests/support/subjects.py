@@ -48,6 +48,10 @@ class Subject(ABC):
         """Run the host's own statement through its engine and return the first value."""
 
     @abstractmethod
+    def go_on_forked(self) -> None:
+        """Prepare this end for use in a child that was forked; the tracker is left as it is."""
+
+    @abstractmethod
     def close_tracker(self) -> None:
         """Close the tracker only; it may be done again."""
 
@@ -58,11 +62,17 @@ class Subject(ABC):
 
 class SyncSubject(Subject):
     def __init__(
-        self, driver: str, url: URL, engine: Mapping[str, Any], settings: Mapping[str, Any]
+        self,
+        driver: str,
+        url: URL,
+        engine: Mapping[str, Any],
+        settings: Mapping[str, Any],
+        *,
+        own_engine: bool,
     ) -> None:
         super().__init__(driver)
         self._engine = create_engine(url, **engine)
-        self._tracker = ExecutionTracker(self._engine, **settings)
+        self._tracker = ExecutionTracker(url if own_engine else self._engine, **settings)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         method: Callable[..., Any] = getattr(self._tracker, name)
@@ -76,6 +86,9 @@ class SyncSubject(Subject):
         with self._engine.connect() as connection:
             return connection.exec_driver_sql(statement).scalar()
 
+    def go_on_forked(self) -> None:
+        pass
+
     def close_tracker(self) -> None:
         self._tracker.close()
 
@@ -86,7 +99,13 @@ class SyncSubject(Subject):
 
 class AsyncSubject(Subject):
     def __init__(
-        self, driver: str, url: URL, engine: Mapping[str, Any], settings: Mapping[str, Any]
+        self,
+        driver: str,
+        url: URL,
+        engine: Mapping[str, Any],
+        settings: Mapping[str, Any],
+        *,
+        own_engine: bool,
     ) -> None:
         from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -94,7 +113,7 @@ class AsyncSubject(Subject):
         self._loop = LoopThread()
         self._engine = create_async_engine(url, **engine)
         make: Any = exec_tracker.AsyncExecutionTracker
-        self._tracker = make(self._engine, **settings)
+        self._tracker = make(url if own_engine else self._engine, **settings)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         method = getattr(self._tracker, name)
@@ -110,6 +129,9 @@ class AsyncSubject(Subject):
                 return (await connection.exec_driver_sql(statement)).scalar()
 
         return self._loop.run(query())
+
+    def go_on_forked(self) -> None:
+        self._loop = LoopThread()  # threads are not forked
 
     def close_tracker(self) -> None:
         self._loop.run(self._tracker.aclose())
@@ -157,14 +179,18 @@ class LoopThread:
 
 @contextmanager
 def open_subject(
-    driver: str, url: str, *, engine: Mapping[str, Any] | None = None, **settings: Any
+    driver: str,
+    url: str,
+    *,
+    engine: Mapping[str, Any] | None = None,
+    own_engine: bool = False,
+    **settings: Any,
 ) -> Iterator[Subject]:
-    """Yield a tracker with these settings on a host engine with these options."""
+    """Yield a tracker with these settings, on a host engine with these options or on its own."""
     name = _SYNC.get(driver) or _ASYNC[driver]
     kind = SyncSubject if driver in _SYNC else AsyncSubject
-    subject = kind(
-        driver, make_url(url).set(drivername=f"postgresql+{name}"), engine or {}, settings
-    )
+    fitting = make_url(url).set(drivername=f"postgresql+{name}")
+    subject = kind(driver, fitting, engine or {}, settings, own_engine=own_engine)
     try:
         yield subject
     finally:
