@@ -27,19 +27,28 @@ DatabaseUrl = Annotated[
     str | None,
     typer.Option(
         "--url",
+        metavar="URL",
         help="The database; otherwise EXEC_TRACKER_DATABASE_URL, then DATABASE_URL.",
         show_default=False,
     ),
 ]
 Schema = Annotated[
     str | None,
-    typer.Option("--schema", help="The schema of the tables, where search_path does not find it."),
+    typer.Option(
+        "--schema",
+        metavar="NAME",
+        help="The schema of the tables, where search_path does not find it.",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Key = Annotated[str, typer.Argument(metavar="KEY", help="The execution's id: its idempotency key.")]
-Workflow = Annotated[str | None, typer.Option("--workflow", help="Only of this workflow.")]
+Workflow = Annotated[
+    str | None, typer.Option("--workflow", metavar="NAME", help="Only of this workflow.")
+]
 User = Annotated[UUID | None, typer.Option("--user", metavar="UUID", help="Only of this user.")]
-Limit = Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most so many.")]
+Limit = Annotated[
+    int, typer.Option("--limit", metavar="N", min=1, max=1000, help="At most so many.")
+]
 
 
 def duration(text: str | timedelta) -> timedelta:

@@ -43,10 +43,12 @@ def purge(
     ],
     status: Annotated[
         list[_Ended] | None,
-        typer.Option("--status", help="What goes, else completed; may be given twice."),
+        typer.Option(
+            "--status", metavar="STATUS", help="completed (if none is given), failed, or both."
+        ),
     ] = None,
     batch_size: Annotated[
-        int, typer.Option("--batch-size", min=1, help="How many are deleted at once.")
+        int, typer.Option("--batch-size", metavar="N", min=1, help="How many are deleted at once.")
     ] = 1000,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would go.")] = False,
     url: DatabaseUrl = None,

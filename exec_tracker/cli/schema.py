@@ -27,7 +27,7 @@ _NOISE = ("Context impl", "Will assume")
 db = typer.Typer(help="Look after the schema: upgrade, check, or print it as SQL.")
 
 _Target = Annotated[
-    str, typer.Argument(metavar="[REVISION]", help="Where to go: head, a revision, or +1.")
+    str, typer.Argument(metavar="REVISION", help="Where to go: head, a revision, or +1.")
 ]
 _Identity = Annotated[
     str | None,
@@ -67,7 +67,9 @@ def upgrade(
 
 @db.command()
 def downgrade(
-    revision: Annotated[str, typer.Argument(help="Where to go back to: a revision, or base.")],
+    revision: Annotated[
+        str, typer.Argument(metavar="REVISION", help="Where to go back to: a revision, or base.")
+    ],
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     schema: Schema = None,
@@ -90,6 +92,22 @@ def downgrade(
     with _progress():
         migrations.downgrade(target, revision, schema=schema)
     say(f"the schema is at {migrations.current(target, schema=schema) or 'base: it is gone'}")
+
+
+@db.command()
+def stamp(
+    revision: Annotated[
+        str, typer.Argument(metavar="REVISION", help="What the schema is known to be.")
+    ],
+    *,
+    schema: Schema = None,
+    url: DatabaseUrl = None,
+) -> None:
+    """Record a revision and run nothing: how a schema that was made by hand is adopted."""
+    target = chosen_url(url)
+    with _progress():
+        migrations.stamp(target, revision, schema=schema)
+    say(f"the schema is taken to be at {migrations.current(target, schema=schema)}")
 
 
 @db.command()

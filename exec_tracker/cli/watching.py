@@ -34,7 +34,13 @@ def watch(
     *,
     every: Annotated[
         timedelta,
-        typer.Option("--every", parser=duration, metavar="DURATION", help="How often to look."),
+        typer.Option(
+            "--every",
+            parser=duration,
+            metavar="DURATION",
+            help="How often to look.",
+            show_default="500ms",
+        ),
     ] = _PERIOD,
     timeout: Annotated[
         timedelta | None,

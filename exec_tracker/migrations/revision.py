@@ -95,7 +95,8 @@ def refuse_existing_table(table: str, revision: str) -> None:
     if op.get_bind().scalar(text("SELECT to_regclass(:name)"), {"name": table}) is not None:
         raise SchemaError(
             f"the table {table} exists, but no revision is recorded for it. If it was made from "
-            f"the specified SQL, adopt it with `alembic stamp {revision}`, then upgrade again"
+            f"the specified SQL, adopt it with `alembic stamp {revision}` or `exec-tracker db "
+            f"stamp {revision}`, then upgrade again"
         )
 
 

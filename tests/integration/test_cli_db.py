@@ -115,3 +115,22 @@ def test_sql_prints_a_script_that_makes_the_schema(empty_database_url: str) -> N
     line = CommandLine(empty_database_url)
     assert line("db", "check").status == 0
     assert line("list").status == 0
+
+
+def test_a_schema_made_by_hand_is_adopted_by_a_stamp(
+    line: CommandLine, empty_database_url: str
+) -> None:
+    assert line("db", "upgrade", "0001").status == 0
+    engine = create_engine(normalise_url(empty_database_url))
+    with engine.begin() as connection:
+        connection.execute(text("DROP SCHEMA IF EXISTS exec_tracker CASCADE"))
+        tables = "SELECT oid::regclass::text FROM pg_class WHERE relname ~ 'alembic_version$'"
+        for table in connection.scalars(text(tables)).all():
+            connection.execute(text(f"DROP TABLE {table}"))
+    engine.dispose()
+    refused = line("db", "upgrade")
+    assert refused.status == 78
+    assert "`exec-tracker db stamp 0001_exec_tracker`" in refused.err
+    assert line("db", "stamp", "0001").status == 0
+    assert line("db", "upgrade").status == 0
+    assert line("db", "check").status == 0

@@ -39,9 +39,14 @@ Command = Annotated[
     typer.Argument(metavar="COMMAND", help="What to run, after --.", show_default=False),
 ]
 NewKey = Annotated[
-    str, typer.Option("--key", help="The idempotency key: what must happen once has one.")
+    str,
+    typer.Option(
+        "--key", metavar="KEY", help="The idempotency key: what must happen once has one."
+    ),
 ]
-ThisWorkflow = Annotated[str, typer.Option("--workflow", help="The name of this kind of work.")]
+ThisWorkflow = Annotated[
+    str, typer.Option("--workflow", metavar="NAME", help="The name of this kind of work.")
+]
 Whose = Annotated[
     UUID | None,
     typer.Option(
@@ -83,6 +88,7 @@ Lease = Annotated[
         parser=duration,
         metavar="DURATION",
         help="How long after this process's last sign of life the execution is abandoned.",
+        show_default="60s",
     ),
 ]
 MaxOutput = Annotated[

@@ -33,9 +33,14 @@ Input = Annotated[
         help="Lines of JSON with delivery, event and payload, gzipped or not; else a sample.",
     ),
 ]
-Workers = Annotated[int, typer.Option("--workers", min=1, max=32, help="Processes at once.")]
+Workers = Annotated[
+    int, typer.Option("--workers", metavar="N", min=1, max=32, help="Processes at once.")
+]
 Times = Annotated[
-    int, typer.Option("--times", min=1, help="How often each process delivers each delivery.")
+    int,
+    typer.Option(
+        "--times", metavar="N", min=1, help="How often each process delivers each delivery."
+    ),
 ]
 Kill = Annotated[
     bool, typer.Option("--kill/--no-kill", help="Kill a process in the middle of an effect.")
@@ -43,7 +48,13 @@ Kill = Annotated[
 KillAt = Annotated[Moment, typer.Option("--kill-at", help="Where in the middle.")]
 Lease = Annotated[
     timedelta,
-    typer.Option("--lease", parser=duration, metavar="DURATION", help="The lease of a claim."),
+    typer.Option(
+        "--lease",
+        parser=duration,
+        metavar="DURATION",
+        help="The lease of a claim.",
+        show_default="2s",
+    ),
 ]
 Effects = Annotated[
     Path | None,
