@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 
+from exec_tracker.connections import checkout
 from exec_tracker.errors import ConfigurationError, ExecTrackerError, TransactionControlError
 from exec_tracker.repository import ExecutionRepository
 from exec_tracker.sqlstates import translate
@@ -31,7 +32,8 @@ _RESTORE_SETTINGS = text(
 def check_session(session: Session) -> None:
     """Raise ConfigurationError for a session in which a claim and its result could part.
 
-    Several engines would split the commit; in autocommit there is no transaction to join.
+    Several engines would split the commit; in autocommit there is no transaction to join. Raises
+    TransientStorageError where the database cannot be reached.
     """
     # Private to Session before SQLAlchemy 2.1.
     binds = getattr(session, "binds", None) or getattr(session, "_Session__binds", {})
@@ -40,7 +42,8 @@ def check_session(session: Session) -> None:
             "The session is bound to several engines, so one commit cannot cover the claim and the "
             "function's writes. Use a session bound to the one engine that holds both."
         )
-    driver: Any = session.connection().connection.dbapi_connection
+    connection = checkout(session.connection, session.get_bind().dialect)
+    driver: Any = connection.connection.dbapi_connection
     if driver.autocommit:
         raise ConfigurationError(
             "The session is in AUTOCOMMIT, so there is no transaction to join. Use a session "

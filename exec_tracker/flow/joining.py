@@ -31,15 +31,19 @@ if TYPE_CHECKING:
     from exec_tracker.types import Execution
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Transaction:
-    """Where a call works: in which schema, until when it waits, and whether it may commit."""
+    """Where a call works: in which schema, until when it waits, and whether it may commit.
+
+    `recorded` tells that a failure stands in the row: an outcome, and not a claim alone.
+    """
 
     plan: Plan
     claim: Claim
     schema: str | None
     deadline: float
     owned: bool
+    recorded: bool = False
 
     @classmethod
     def of(cls, plan: Plan, schema: str | None, *, owned: bool) -> Transaction:

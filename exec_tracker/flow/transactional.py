@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.exc import DBAPIError
+
 from exec_tracker import sessions
 from exec_tracker.errors import LeaseLostError, ResultNotStorableError, TransientStorageError
 from exec_tracker.failures import failure_of
@@ -55,7 +57,7 @@ def _repeated(work: Transaction) -> Transacting:
         except EscapedStopError:
             raise
         except Exception as exc:
-            if tries == _TRIES or not (_is_lost(exc) or sqlstate_of(exc) in SERIALIZATION):
+            if tries == _TRIES or not _is_worth_repeating(exc):
                 raise
             yield Within(partial(sessions.start_over, broken=_is_lost(exc)), ())
         yield Sleep(pause)
@@ -70,8 +72,7 @@ def _guarded(work: Transaction) -> Transacting:
     except GeneratorExit:
         raise
     except BaseException as exc:
-        keep = isinstance(exc, Exception) and not _is_lost(exc)
-        yield from end_guard(guard, keep=keep and sqlstate_of(exc) not in SERIALIZATION, error=exc)
+        yield from end_guard(guard, keep=work.recorded, error=exc)
         raise
     yield Within(partial(sessions.end_guard, keep=True), (guard,))
     return result
@@ -87,7 +88,14 @@ def end_guard(
         error.add_note(f"exec_tracker could not end its savepoint: {exc}")
 
 
+def _is_worth_repeating(error: BaseException) -> bool:
+    return _is_lost(error) or sqlstate_of(error) in SERIALIZATION
+
+
 def _is_lost(error: BaseException) -> bool:
+    """Tell whether the connection is gone, and with it all that was not committed."""
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated
     return isinstance(error, TransientStorageError) and error.in_doubt
 
 
@@ -121,7 +129,7 @@ def give_up(
     except Exception as exc:  # noqa: BLE001 # the function's own exception matters more
         error.add_note(f"exec_tracker could not undo its savepoint: {exc}")
         return
-    if stands and isinstance(error, Exception) and sqlstate_of(error) not in SERIALIZATION:
+    if stands and isinstance(error, Exception) and not _is_worth_repeating(error):
         yield from _record(work, claimed, error)
 
 
@@ -166,6 +174,7 @@ def _record(
         yield from work.within(ExecutionRepository.fail, claimed.id, work.claim.token, failure)
         if work.owned:
             yield Within(sessions.commit, ())
+        work.recorded = True
     except Exception as exc:  # noqa: BLE001 # the function's own exception matters more
         error.add_note(f"exec_tracker could not record this failure: {exc}")
     plan.tell(EventName.FAILED, claimed.attempt)
