@@ -36,6 +36,15 @@ class Answer:
         return json.loads(self.out)
 
 
+# Whoever starts the tests may ignore signals, as nohup and background jobs do; we inherit that.
+_START = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+runpy.run_module("exec_tracker", run_name="__main__")
+"""
+
+
 class CommandLine:
     """`exec-tracker` with a database in its environment, or with none."""
 
@@ -61,7 +70,7 @@ class CommandLine:
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[bytes]:
         """Start it as a process of its own."""
         return subprocess.Popen(
-            [sys.executable, "-m", "exec_tracker", *arguments],
+            [sys.executable, "-c", _START, *arguments],
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=options.pop("stdout", subprocess.PIPE),

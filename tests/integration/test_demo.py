@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
 import signal
-import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,8 +17,6 @@ from exec_tracker.errors import ConfigurationError
 from tests.integration.cli_support import CommandLine, ended
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from exec_tracker.tracker import ExecutionTracker
 
 
@@ -129,6 +128,7 @@ def test_a_demo_that_goes_on_only_replays(line: CommandLine, few: Path, tmp_path
     assert "No process was killed" in again.err
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_ends_all_processes(line: CommandLine, number: signal.Signals) -> None:
     demo = line.start("demo", "--times", "1000", start_new_session=True)
@@ -143,6 +143,7 @@ def test_an_interrupt_ends_all_processes(line: CommandLine, number: signal.Signa
     assert not [pid for pid in workers if _runs(pid)]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_its_processes_end_with_a_demo_that_was_killed(line: CommandLine) -> None:
     demo = line.start("demo", "--times", "1000", start_new_session=True)
     assert demo.stderr is not None
@@ -160,18 +161,22 @@ def test_its_processes_end_with_a_demo_that_was_killed(line: CommandLine) -> Non
 
 
 def _children(parent: int) -> list[int]:
-    listed = subprocess.run(
-        ["ps", "-o", "pid=", "--ppid", str(parent)], capture_output=True, text=True, check=True
-    )
-    return [int(pid) for pid in listed.stdout.split()]
+    return [pid for pid, (_, above) in _processes().items() if above == parent]
 
 
 def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+    """A process that has ended stays listed until somebody asks how, which may be never."""
+    return _processes().get(pid, ("Z", 0))[0] not in "ZX"
+
+
+def _processes() -> dict[int, tuple[str, int]]:
+    """Return the state and parent of every process; not every machine has `ps`."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
+            found[int(folder.name)] = (state, int(parent))
+    return found
 
 
 @pytest.mark.slow
