@@ -20,6 +20,7 @@ import exec_tracker
 from exec_tracker import ExecutionContext, embedded, keywords, migrations, testing
 from exec_tracker.aio.claim import AsyncClaim
 from exec_tracker.models.base import Base
+from exec_tracker.tracker import TransactionBlock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -66,6 +67,9 @@ _SECTIONS: dict[str, tuple[str, ...]] = {
     "Units of work": ("UnitOfWork", "AsyncUnitOfWork", "ExecutionRepository"),
 }
 
+# What calls return and nobody constructs.
+_HANDLES: dict[str, tuple[type, ...]] = {"Claim": (AsyncClaim, TransactionBlock)}
+
 
 def reference() -> str:
     """Return the whole page."""
@@ -76,8 +80,8 @@ def reference() -> str:
             parts += _entry(name, getattr(exec_tracker, name))
             if name == "ExecutionTracker":
                 parts += _keyword_tables()
-            if name == "Claim":
-                parts += _async_claim()
+            for handle in _HANDLES.get(name, ()):
+                parts += _entry(handle.__name__, handle)
     parts += _module("Schema: exec_tracker.migrations", migrations)
     parts += _module("A private server: exec_tracker.embedded", embedded)
     parts += _fixtures()
@@ -106,7 +110,9 @@ def _class(thing: type) -> Iterator[str]:
     if issubclass(thing, BaseModel):
         yield _doc(thing)
         yield from _fields(thing)
-    elif thing is ExecutionContext:  # made by trackers only
+    elif thing in {exec_tracker.Claim, AsyncClaim, TransactionBlock}:
+        yield _doc(thing)
+    elif thing is ExecutionContext:
         yield _doc(thing)
         told = inspect.get_annotations(thing).items()
         yield _code("\n".join(f"{name}: {kind}" for name, kind in told if name[0] != "_"))
@@ -193,11 +199,6 @@ def _keyword_tables() -> Iterator[str]:
         ]
         yield _code(_readable("\n".join(lines)))
         yield _doc(settings)
-
-
-def _async_claim() -> Iterator[str]:
-    yield "### AsyncClaim\n"
-    yield from _class(AsyncClaim)
 
 
 def _module(title: str, module: Any) -> Iterator[str]:
