@@ -62,7 +62,8 @@ class AsyncClaim(ClaimState):
         held = self._open()
         try:
             if isinstance(error, BaseException):
-                await self._driver.drive(save_failure(self._plan, held, error, started=True))
+                flow = save_failure(self._plan, held, error, started=True, may_retry=retryable)
+                await self._driver.drive(flow)
             else:
                 self._execution = await self._driver.finish(
                     recovery.mark_failed,

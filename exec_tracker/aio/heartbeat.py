@@ -77,13 +77,16 @@ class HeartbeatTask:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
+        # Not `finally`: in a loop that was closed under the task nothing can be awaited any more.
         try:
             while (due := self._book.next_due()) is not None:
                 self._wakes_at = due
                 await self._sleep(due - monotonic())
                 await self._beat_due()
-        finally:
+        except asyncio.CancelledError:
             await asyncio.shield(self._at_end())
+            raise
+        await self._at_end()
 
     async def _sleep(self, seconds: float) -> None:
         with suppress(TimeoutError):

@@ -65,7 +65,9 @@ def save_result(plan: Plan, held: Held, value: Any) -> Saving:
     return ExecutionResult(plan.codec.decode(stored.result_json), cached=False, execution=stored)
 
 
-def save_failure(plan: Plan, held: Held, error: BaseException, *, started: bool) -> Saving:
+def save_failure(
+    plan: Plan, held: Held, error: BaseException, *, started: bool, may_retry: bool = True
+) -> Saving:
     """Store what the function raised; the caller then raises it, whatever happens here.
 
     An interrupt says nothing about the effect, unless the function had not started.
@@ -74,7 +76,7 @@ def save_failure(plan: Plan, held: Held, error: BaseException, *, started: bool)
     unknown = started and (
         interrupted or isinstance(error, (OutcomeUnknownError, *plan.unknown_on))
     )
-    retryable = not unknown and (not started or plan.retry.is_retryable(error))
+    retryable = may_retry and not unknown and (not started or plan.retry.is_retryable(error))
     failure = failure_of(
         error,
         retryable=retryable,

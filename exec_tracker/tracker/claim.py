@@ -73,7 +73,8 @@ class Claim(ClaimState):
         held = self._open()
         try:
             if isinstance(error, BaseException):
-                self._driver.drive(save_failure(self._plan, held, error, started=True))
+                flow = save_failure(self._plan, held, error, started=True, may_retry=retryable)
+                self._driver.drive(flow)
             else:
                 self._execution = self._driver.finish(
                     recovery.mark_failed,
