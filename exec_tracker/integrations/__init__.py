@@ -1,0 +1,1 @@
+"""Where backends meet the tracker; each module needs the extra of its name and says so."""
