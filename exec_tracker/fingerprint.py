@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -57,9 +58,16 @@ def same_request(stored: str | None, asked: str | None) -> bool:
     return stored == asked
 
 
+def same_json(one: Any, other: Any) -> bool:
+    """Tell whether two JSON values are equal, also where JSONB has made a float an integer."""
+    return canonical_parameters({"": one}) == canonical_parameters({"": other})
+
+
 def _canonical(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer():
-        return int(value)
+        # By its shortest decimal digits, which is how JSON and JSONB have it: 1e23 is 10**23, and
+        # not the binary fraction next to it.
+        return int(Decimal(repr(value)))
     if isinstance(value, dict):
         return {key: _canonical(item) for key, item in value.items()}
     if isinstance(value, list):

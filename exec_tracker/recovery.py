@@ -21,7 +21,7 @@ from exec_tracker.errors import (
     TransientStorageError,
 )
 from exec_tracker.failures import failure_from_text
-from exec_tracker.fingerprint import canonical_parameters
+from exec_tracker.fingerprint import same_json
 from exec_tracker.transitions import check_verb
 from exec_tracker.types import Execution, ExecutionStatus, check_execution_id
 
@@ -201,16 +201,12 @@ def _settle(
 
 
 def _same_result(verb: str, seen: Execution, text: str) -> Execution:
-    if seen.erased_at is None and _same_json(seen.result, json.loads(text)):
+    if seen.erased_at is None and same_json(seen.result, json.loads(text)):
         return seen
     raise IllegalTransitionError(
         f"{verb} is not possible for execution {seen.id!r}: it is completed with another result.",
         execution=seen,
     )
-
-
-def _same_json(stored: Any, given: Any) -> bool:
-    return canonical_parameters({"result": stored}) == canonical_parameters({"result": given})
 
 
 def _result_json(result: Any) -> str:

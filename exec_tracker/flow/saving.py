@@ -16,6 +16,7 @@ from exec_tracker.errors import (
     TransientStorageError,
 )
 from exec_tracker.failures import failure_of
+from exec_tracker.fingerprint import same_json
 from exec_tracker.flow.commands import Ask, Sleep
 from exec_tracker.flow.patience import ask_patiently, pauses
 from exec_tracker.policies import EventName
@@ -156,7 +157,7 @@ def _own_earlier_write(held: Held, text: str) -> Generator[Command, Any, Executi
     seen: Execution | None = yield from ask_patiently(ExecutionRepository.read, held.execution.id)
     if seen is None or seen.status is not ExecutionStatus.COMPLETED:
         return None
-    same = seen.claim_token == held.claim.token and seen.result == json.loads(text)
+    same = seen.claim_token == held.claim.token and same_json(seen.result, json.loads(text))
     return seen if same else None
 
 
