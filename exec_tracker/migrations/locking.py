@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy import Connection
 
@@ -35,25 +35,33 @@ def exclusively(connection: Connection) -> Iterator[None]:
     any; an advisory lock of the session would outlive us behind a transaction pooler.
     """
     if connection.in_transaction():
-        _wait_for_lock(connection)
+        _poll(lambda: _try_lock(connection))
         yield
         return
     with connection.engine.connect() as guard:
         # Where the default is stricter, the open transaction would keep a snapshot.
         guard = guard.execution_options(isolation_level="READ COMMITTED")  # noqa: PLW2901
-        with guard.begin():
-            guard.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
-            _wait_for_lock(guard)
-            yield
+        _poll(lambda: _locks_or_ends(guard))
+        yield
+        guard.rollback()
 
 
-def _wait_for_lock(connection: Connection) -> None:
+def _poll(locked: Callable[[], bool]) -> None:
     waiting = False
-    while not _try_lock(connection):
+    while not locked():
         if not waiting:
             _LOG.info("Another upgrade of this database is running; waiting for it.")
             waiting = True
         time.sleep(_POLL_SECONDS)
+
+
+def _locks_or_ends(guard: Connection) -> bool:
+    """Try once; between tries no transaction is left open, nor a pooler's connection taken."""
+    guard.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+    locked = _try_lock(guard)
+    if not locked:
+        guard.rollback()
+    return locked
 
 
 def _try_lock(connection: Connection) -> bool:
