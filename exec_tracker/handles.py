@@ -42,7 +42,7 @@ class TransactionState:
         """The stored execution: after the block, or where `cached`."""
         return self._execution
 
-    def complete(self, result: Any) -> None:
+    def complete(self, result: Any = None) -> None:
         """Say what the result is; it is stored at the end of the block. Without it, None is."""
         self._value = result
 

@@ -18,11 +18,12 @@ _open_keys: ContextVar[frozenset[str]] = ContextVar("exec_tracker_open_keys", de
 def entered(execution_id: str) -> Iterator[None]:
     """Note that a transaction holds this key; raises ExecutionInProgressError inside another."""
     refuse_nested(execution_id)
-    token = _open_keys.set(_open_keys.get() | {execution_id})
+    _open_keys.set(_open_keys.get() | {execution_id})
     try:
         yield
     finally:
-        _open_keys.reset(token)
+        # Not by a token: a block may be left in another task than it was entered in.
+        _open_keys.set(_open_keys.get() - {execution_id})
 
 
 def refuse_nested(execution_id: str) -> None:
