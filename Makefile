@@ -30,7 +30,7 @@ setup: $(INSTALLED) ## make the virtual environment and install everything into 
 
 .PHONY: test
 test: $(INSTALLED) ## run all tests (PYTEST_ARGS="-k name" for some)
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
 
 .PHONY: test-fast
 test-fast: $(INSTALLED) ## run the tests that are quick, on all processors
