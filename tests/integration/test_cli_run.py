@@ -94,6 +94,7 @@ def test_of_two_at_once_one_runs_and_the_other_says_in_progress(
     assert marks(effects) == 1
 
 
+@pytest.mark.slow
 def test_six_processes_on_a_fresh_key_run_its_command_once(
     line: CommandLine, tmp_path: Path
 ) -> None:

@@ -19,6 +19,8 @@ from tests.integration.cli_support import CommandLine, ended
 if TYPE_CHECKING:
     from exec_tracker.tracker import ExecutionTracker
 
+pytestmark = pytest.mark.slow  # each starts several processes, and some wait for a lease to end
+
 
 @pytest.fixture
 def line(database_url: str) -> CommandLine:
@@ -179,7 +181,6 @@ def _processes() -> dict[int, tuple[str, int]]:
     return found
 
 
-@pytest.mark.slow
 def test_without_a_database_the_demo_brings_its_own(few: Path) -> None:
     try:
         find_binaries()
