@@ -87,7 +87,11 @@ def _fill(template: Any, arguments: dict[str, Any]) -> Any:
 def _check_fields(template: object, signature: inspect.Signature, what: str) -> None:
     if not isinstance(template, str):
         return
-    fields = [field for _, field, _, _ in string.Formatter().parse(template) if field is not None]
+    try:
+        parsed = list(string.Formatter().parse(template))
+    except ValueError as exc:
+        raise ConfigurationError(f"{what} is no template: {exc} in {template!r}.") from exc
+    fields = [field for _, field, _, _ in parsed if field is not None]
     names = [field.split(".")[0].split("[")[0] for field in fields]
     _check_known(names, signature, what)
 

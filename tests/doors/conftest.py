@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
@@ -11,8 +12,10 @@ from tests.doors.handles import DRIVERS, open_door
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from uuid import UUID
 
-    from tests.doors.handles import Door
+    from exec_tracker import ExecutionTracker
+    from tests.doors.handles import Door, Idempotent
 
 
 class NewDoor(Protocol):
@@ -40,3 +43,8 @@ def new_door(door_driver: str, database_url: str) -> Iterator[NewDoor]:
 @pytest.fixture
 def door(new_door: NewDoor) -> Door:
     return new_door()
+
+
+@pytest.fixture
+def idempotent(tracker: ExecutionTracker, user_id: UUID) -> Idempotent:
+    return partial(tracker.idempotent, workflow_id="w", user_id=user_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
@@ -19,6 +19,15 @@ if TYPE_CHECKING:
 SYNC = {"sync-psycopg2": "psycopg2", "sync-psycopg3": "psycopg"}
 ASYNC = {"async-psycopg3": "psycopg", "async-asyncpg": "asyncpg"}
 DRIVERS = (*SYNC, *ASYNC)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Idempotent(Protocol):
+    """The decorator of a tracker, for one workflow and user."""
+
+    def __call__(self, **settings: Any) -> Callable[[Callable[P, T]], Callable[P, T]]: ...
 
 
 class Handle:
