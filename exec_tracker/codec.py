@@ -8,7 +8,7 @@ import typing
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Never, NoReturn, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
@@ -208,7 +208,7 @@ def codec_for(
 
 
 def _build_codec(kind: Any, max_bytes: int) -> ResultCodec[Any]:
-    if kind in (inspect.Signature.empty, Any, object):
+    if kind in (inspect.Signature.empty, Any, object, NoReturn, Never):
         return ResultCodec(max_bytes=max_bytes)
     name = getattr(kind, "__qualname__", None) or str(kind)
     return ResultCodec(_adapter(kind, name), name=name, max_bytes=max_bytes)

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Any, Generic, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, Self, TypeVar
 from uuid import UUID
 
 from pydantic import (
@@ -20,9 +20,12 @@ from pydantic import (
     model_validator,
 )
 
-from exec_tracker.codec import storable_json
+from exec_tracker.codec import UnstorableValueError, storable_json
 from exec_tracker.errors import InvalidIdempotencyKeyError
 from exec_tracker.fingerprint import canonical_parameters
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 T = TypeVar("T")
 
@@ -102,6 +105,13 @@ def check_execution_id(value: object) -> str:
         raise InvalidIdempotencyKeyError(f"An idempotency key {exc}.") from None
 
 
+def _storable_parameters(parameters: dict[str, Any]) -> str:
+    try:
+        return storable_json(parameters)
+    except UnstorableValueError as exc:
+        raise ValueError(f"parameters cannot be stored: {exc}") from exc
+
+
 class ExecuteOptions(BaseModel):
     """What identifies one request: its key, workflow, user and parameters.
 
@@ -109,7 +119,8 @@ class ExecuteOptions(BaseModel):
     copied and fingerprinted at construction, so that changing the dictionary later changes nothing.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Errors name the field and not the input: it may hold what is to be redacted.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     idempotency_key: Name
     workflow_id: Name
@@ -142,11 +153,20 @@ class ExecuteOptions(BaseModel):
         """The parameters to store, without the redacted fields, as they were at construction."""
         return self._parameters_json
 
+    def model_copy(
+        self,
+        *,
+        update: Mapping[str, Any] | None = None,
+        deep: bool = False,  # noqa: ARG002 # parameters are always copied
+    ) -> Self:
+        """Return the same request but for `update`, checked and fingerprinted anew."""
+        return type(self).model_validate({**dict(self), **(update or {})})
+
     @model_validator(mode="after")
     def _keep_parameters(self) -> Self:
         if self.parameters is not None:
             # A copy of one's own: what is stored and fingerprinted can no longer change.
-            own: dict[str, Any] = json.loads(storable_json(self.parameters))
+            own: dict[str, Any] = json.loads(_storable_parameters(self.parameters))
             kept = {name: value for name, value in own.items() if name not in self.redacted_fields}
             self.__dict__["parameters"] = own
             self._parameters_json = storable_json(kept)
