@@ -146,7 +146,8 @@ def test_an_interrupt_ends_all_processes(line: CommandLine, number: signal.Signa
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_its_processes_end_with_a_demo_that_was_killed(line: CommandLine) -> None:
+def test_its_processes_end_with_a_demo_that_was_killed(line: CommandLine, tmp_path: Path) -> None:
+    line.environment["TMPDIR"] = str(tmp_path)  # its effects file is left behind
     demo = line.start("demo", "--times", "1000", start_new_session=True)
     assert demo.stderr is not None
     while b"Delivering" not in demo.stderr.readline():
