@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -18,6 +20,7 @@ from exec_tracker import (
     StorageError,
     migrations,
 )
+from tests.docs.pages import ROOT, page
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -84,3 +87,13 @@ def test_the_trackers_own_psycopg_engine_prepares_no_statement(
             tracker.execute(options("k", user_id), lambda: 1)
             tracker.get_execution("k")
         assert tracker.execute_in_transaction(options("count", user_id), prepared) == 0
+
+
+def test_the_readmes_example_is_short_and_prints_what_it_says() -> None:
+    example = next(one for one in page(ROOT / "README.md").blocks if one.language == "python")
+    assert len(example.text.splitlines()) <= 15
+    done = subprocess.run(
+        [sys.executable, "-c", example.text], capture_output=True, text=True, check=False
+    )
+    result = "{'charge': 'ch_1'}"
+    assert done.stdout.splitlines() == ["charging the card", result, result], done.stderr
