@@ -153,7 +153,9 @@ class AsyncExecutionTracker(AsyncExecutionVerbs):
         plan = self._settings.plan_claim(options, self._heartbeat, settings)
 
         async def obtain() -> AsyncClaim:
-            return AsyncClaim(self, plan, await self.drive(obtain_or_withdraw(plan)))
+            return AsyncClaim(
+                self, plan, await self.drive(obtain_or_withdraw(plan, hands_over=True))
+            )
 
         return PendingClaim(obtain)
 

@@ -61,13 +61,22 @@ def execute(plan: Plan) -> Generator[Command, Any, ExecutionResult[Any]]:
     return got
 
 
-def obtain_or_withdraw(plan: Plan) -> Generator[Command, Any, Held | ExecutionResult[Any]]:
-    """Claim the key or return its outcome; an interrupt half-way leaves no claim behind."""
+def obtain_or_withdraw(
+    plan: Plan, *, hands_over: bool = False
+) -> Generator[Command, Any, Held | ExecutionResult[Any]]:
+    """Claim the key or return its outcome; an interrupt half-way leaves no claim behind.
+
+    Where it `hands_over` the claim to a handle, an interrupt that came during the last statement
+    is met here, and not by a caller who has no handle yet.
+    """
     claim = plan.new_claim()
     try:
-        return (yield from obtain(plan, claim))
+        got = yield from obtain(plan, claim)
+        if hands_over and isinstance(got, Held):
+            yield Sleep(0.0, interruptible=True)
     except (Exception, GeneratorExit):
         raise
     except BaseException as interrupt:
         yield from withdraw(plan, claim, interrupt)
         raise
+    return got

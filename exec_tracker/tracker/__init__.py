@@ -152,7 +152,7 @@ class ExecutionTracker(ExecutionVerbs):
         self.check_open()
         refuse_nested(options.execution_id)
         plan = self._settings.plan_claim(options, self._heartbeat, settings)
-        return Claim(self, plan, self.drive(obtain_or_withdraw(plan)))
+        return Claim(self, plan, self.drive(obtain_or_withdraw(plan, hands_over=True)))
 
     def idempotent(
         self,
