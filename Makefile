@@ -40,6 +40,10 @@ test-fast: $(INSTALLED) ## run the tests that are quick, on all processors
 test-containers: $(INSTALLED) ## run all tests on PostgreSQL in a container, and fail without one
 	EXEC_TRACKER_TEST_DATABASE_URL= EXEC_TRACKER_TEST_SERVER=testcontainers $(BIN)/python -m pytest $(PYTEST_ARGS)
 
+.PHONY: test-matrix
+test-matrix: $(INSTALLED) ## run the tests on every supported version (CELLS="pg14 py3.13" for some)
+	$(BIN)/python -m tests.matrix $(MATRIX_ARGS) $(CELLS) -- $(PYTEST_ARGS)
+
 .PHONY: demo
 demo: $(INSTALLED) ## show what the tracker does, on a database started for it
 	$(BIN)/exec-tracker demo
