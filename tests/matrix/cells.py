@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import itertools
 import re
+import sys
 from dataclasses import dataclass
 from typing import Final
+
+import sqlalchemy
 
 SERVERS: Final = ("14", "15", "16", "17", "18")
 PYTHONS: Final = ("3.11", "3.12", "3.13")
@@ -37,11 +40,19 @@ class Cell:
 
 
 def usual_cells() -> tuple[Cell, ...]:
-    """Return the servers with one client, and the clients with one server."""
+    """Return every server with the environment at hand, and every other client with one server."""
+    python, own = versions_at_hand()
     servers = [Cell(server=version) for version in SERVERS]
-    pythons = [Cell(python=version) for version in PYTHONS]
-    sqlalchemys = [Cell(sqlalchemy=version) for version in SQLALCHEMYS]
-    return (*servers, *pythons, *sqlalchemys)
+    pythons = [Cell(python=version) for version in PYTHONS if version != python]
+    others = [Cell(sqlalchemy=version) for version in SQLALCHEMYS if version != own]
+    return (*servers, *pythons, *others)
+
+
+def versions_at_hand() -> tuple[str, str]:
+    """Return Python's and SQLAlchemy's minor versions in this process."""
+    return f"{sys.version_info[0]}.{sys.version_info[1]}", ".".join(
+        sqlalchemy.__version__.split(".")[:2]
+    )
 
 
 def all_cells() -> tuple[Cell, ...]:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from tests.matrix.cells import versions_at_hand
 from tests.matrix.places import CACHE, ROOT, UnavailableError
 
 if TYPE_CHECKING:
@@ -34,8 +35,7 @@ def environment_python(cell: Cell) -> Path:
     """
     if cell.python is None and cell.sqlalchemy is None:
         return Path(sys.executable)
-    running = ".".join(map(str, sys.version_info[:2]))
-    python, wanted = cell.python or running, cell.sqlalchemy or "newest"
+    python, wanted = cell.python or versions_at_hand()[0], cell.sqlalchemy or "newest"
     home = CACHE / "environments" / f"py{python}-sqlalchemy-{wanted}"
     if not _is_current(home):
         _make(home, _interpreter(python), cell.sqlalchemy)

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from tests.matrix.cells import Cell, UnknownCellError, all_cells, chosen_cells, usual_cells
+from tests.matrix.cells import (
+    PYTHONS,
+    SERVERS,
+    SQLALCHEMYS,
+    Cell,
+    UnknownCellError,
+    all_cells,
+    chosen_cells,
+    usual_cells,
+    versions_at_hand,
+)
 from tests.matrix.places import ROOT
 from tests.matrix.running import SLICE, SUITE, Outcome
 from tests.matrix.table import table
@@ -13,6 +23,13 @@ from tests.matrix.table import table
 def test_every_cell_is_chosen_by_its_own_name() -> None:
     for cell in (*usual_cells(), *all_cells()):
         assert chosen_cells([cell.name]) == (cell,)
+
+
+def test_every_supported_version_is_in_a_usual_cell_or_at_hand() -> None:
+    cells, (python, sqlalchemy) = usual_cells(), versions_at_hand()
+    assert {cell.server for cell in cells} - {None} == set(SERVERS)
+    assert {cell.python for cell in cells} - {None} | {python} >= set(PYTHONS)
+    assert {cell.sqlalchemy for cell in cells} - {None} | {sqlalchemy} >= set(SQLALCHEMYS)
 
 
 def test_no_name_chooses_the_usual_cells_and_all_the_product() -> None:
