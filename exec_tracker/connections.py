@@ -49,6 +49,19 @@ def resolve_engine(bind: Engine | sessionmaker[Session] | URL | str) -> tuple[En
     return check_engine(create_engine(url, **engine_options(url))), True
 
 
+def retire(engine: Engine) -> None:
+    """Have an engine of our own close its connections: those in use when they are given back.
+
+    A pool that is only disposed of would keep what comes back to it, open, until it is collected.
+    """
+    event.listen(engine, "checkin", _close_at_checkin)
+    engine.dispose()
+
+
+def _close_at_checkin(_connection: Any, record: ConnectionPoolEntry) -> None:
+    record.invalidate()
+
+
 def engine_options(url: URL) -> dict[str, Any]:
     """Return what an engine of our own is made with, so that it also works behind a pooler."""
     if url.get_driver_name() == "psycopg":

@@ -10,7 +10,7 @@ from sqlalchemy.util import greenlet_spawn
 
 from exec_tracker.aio.heartbeat import HeartbeatTask
 from exec_tracker.aio.polling import AsyncSharedReads
-from exec_tracker.connections import check_engine, engine_of_factory, engine_options
+from exec_tracker.connections import check_engine, engine_of_factory, engine_options, retire
 from exec_tracker.database import Database
 from exec_tracker.errors import ConfigurationError
 from exec_tracker.executors import is_asynchronous
@@ -59,7 +59,7 @@ class AsyncDriver:
         self._closed = True
         await self._heartbeat.stop()
         if self._owns_engine:
-            await self._engine.dispose()
+            await greenlet_spawn(retire, self._engine.sync_engine)
 
     async def drive(
         self,

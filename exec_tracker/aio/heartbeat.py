@@ -72,6 +72,8 @@ class HeartbeatTask:
     async def stop(self) -> None:
         """End the task, at once where nothing is held, else once the last lease is released."""
         self._stopping = True
+        if self._loop is not asyncio.get_running_loop():
+            return  # a loop that has ended took its task along
         if self._task is not None and not self._book.held:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import sessionmaker
 
-from exec_tracker.connections import resolve_engine
+from exec_tracker.connections import resolve_engine, retire
 from exec_tracker.database import Database
 from exec_tracker.errors import ConfigurationError
 from exec_tracker.flow import Ask, EscapedStopError, Invoke, Lend, Poll, Sleep, Within
@@ -48,7 +48,7 @@ class Driver:
         self._closed = True
         self._heartbeat.stop()
         if self._owns_engine:
-            self._database.engine.dispose()
+            retire(self._database.engine)
 
     def drive(
         self,
