@@ -94,11 +94,7 @@ def report(load: Load, took: float) -> None:
     )
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_a_full_table_is_adopted_while_workers_write_to_it_by_hand(
-    engine: Engine, psql: Callable[..., str]
-) -> None:
+def make_by_hand(engine: Engine, psql: Callable[..., str]) -> None:
     migrations.upgrade(engine, "0001_exec_tracker")
     with engine.begin() as connection:
         connection.exec_driver_sql(
@@ -107,6 +103,14 @@ def test_a_full_table_is_adopted_while_workers_write_to_it_by_hand(
         )
     psql(engine.url, SPECIFIED.read_text() + FILL)
     migrations.stamp(engine, "0001")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_full_table_is_adopted_while_workers_write_to_it_by_hand(
+    engine: Engine, psql: Callable[..., str]
+) -> None:
+    make_by_hand(engine, psql)
     pooled = create_engine(engine.url, pool_size=WORKERS)
 
     def step(worker: int, number: int) -> Iterator[None]:

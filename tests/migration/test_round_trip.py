@@ -113,3 +113,30 @@ def test_errors_on_the_command_line_are_sentences(command: str) -> None:
     assert done.returncode != 0
     assert "PostgreSQL only" in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_executions_survive_a_downgrade_to_the_specified_schema_and_back(engine: Engine) -> None:
+    migrations.upgrade(engine)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO auth.users VALUES ('11111111-1111-1111-1111-111111111111'); "
+            "INSERT INTO workflow_executions (id, workflow_id, user_id, status, attempt) "
+            "VALUES ('k', 'w', '11111111-1111-1111-1111-111111111111', 'failed', 3); "
+            "INSERT INTO workflow_execution_attempts (execution_id, attempt, user_id, outcome) "
+            "VALUES ('k', 3, '11111111-1111-1111-1111-111111111111', 'failed')"
+        )
+    migrations.downgrade(engine, "0001_exec_tracker")
+    migrations.upgrade(engine)
+    with engine.connect() as connection:
+        row = connection.exec_driver_sql("SELECT id, status, attempt FROM workflow_executions")
+        assert [tuple(found) for found in row] == [("k", "failed", 0)]
+    assert migrations.check(engine) == []
+
+
+@pytest.mark.parametrize(
+    "options", [("-x", "schema=app"), ("-x", "users_table=none"), ("-x", "concurrently=no")]
+)
+def test_the_command_line_takes_options(empty_database_url: str, options: tuple[str, ...]) -> None:
+    for command in (("upgrade", "head"), ("check",), ("downgrade", "base")):
+        done = alembic(empty_database_url, *options, *command)
+        assert done.returncode == 0, done.stdout + done.stderr

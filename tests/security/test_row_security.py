@@ -191,29 +191,27 @@ def as_login(engine: Engine, service_login: str) -> Any:
     login.dispose()
 
 
+def write_as_the_service_does(connection: Connection, user: Any) -> None:
+    for statement in (
+        (
+            "INSERT INTO workflow_executions (id, workflow_id, user_id, status) "
+            "VALUES ('new', 'w', :user, 'running')"
+        ),
+        (
+            "INSERT INTO workflow_execution_attempts (execution_id, attempt, user_id, outcome) "
+            "VALUES ('new', 1, :user, 'abandoned')"
+        ),
+        "UPDATE workflow_executions SET status = 'failed' WHERE user_id = :user",
+    ):
+        assert connection.execute(text(statement), {"user": user}).rowcount == 1
+
+
 def test_a_login_role_of_the_service_works_without_any_claims(
     as_login: Engine, insert: Insert, people: Any
 ) -> None:
     existing = insert()
     with as_login.begin() as connection:
-        connection.execute(
-            text(
-                "INSERT INTO workflow_executions (id, workflow_id, user_id, status) "
-                "VALUES ('new', 'w', :user, 'running')"
-            ),
-            {"user": people.bob},
-        )
-        connection.execute(
-            text(
-                "INSERT INTO workflow_execution_attempts (execution_id, attempt, user_id, outcome) "
-                "VALUES ('new', 1, :user, 'abandoned')"
-            ),
-            {"user": people.bob},
-        )
-        updated = connection.execute(
-            text("UPDATE workflow_executions SET status = 'failed' WHERE id = 'new'")
-        )
-        assert updated.rowcount == 1
+        write_as_the_service_does(connection, people.bob)
         assert connection.scalar(
             text("SELECT updated_at = now() FROM workflow_executions WHERE id = 'new'")
         )
