@@ -65,8 +65,8 @@ def _ignoring_context(executor: Callable[..., Any]) -> Callable[[ExecutionContex
 
 
 def is_asynchronous(executor: Callable[..., Any]) -> bool:
-    """Tell whether calling it gives a coroutine."""
-    function = inspect.unwrap(getattr(executor, "func", executor))
+    """Tell whether calling it gives a coroutine: it itself, whatever it may wrap."""
+    function = getattr(executor, "func", executor)
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
         getattr(function, "__call__", None)  # noqa: B004 # an object whose __call__ is async
     )

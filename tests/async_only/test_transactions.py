@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -66,6 +67,21 @@ async def test_a_plain_function_is_lent_the_sync_session(
         return "done"
 
     assert await aio.execute_in_transaction(options("k", user_id), work) == "done"
+    assert notes(database) == ["a"]
+
+
+async def test_a_wrapper_is_lent_what_it_takes_and_not_what_its_function_takes(
+    aio: AsyncExecutionTracker, user_id: UUID, database: Database
+) -> None:
+    def plain(session: Session) -> str:
+        session.execute(text("INSERT INTO ledger VALUES ('a')"))
+        return "done"
+
+    @functools.wraps(plain)
+    async def wrapper(session: AsyncSession) -> str:
+        return await session.run_sync(plain)
+
+    assert await aio.execute_in_transaction(options("k", user_id), wrapper) == "done"
     assert notes(database) == ["a"]
 
 

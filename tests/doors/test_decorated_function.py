@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import wraps
 from inspect import signature, unwrap
 from typing import TYPE_CHECKING, Any
 from uuid import UUID  # noqa: TC003 # in the annotations of decorated functions
@@ -104,6 +106,18 @@ def test_what_names_no_argument_is_refused_when_decorating(
 
     with pytest.raises(ConfigurationError):
         tracker.idempotent(**{"workflow_id": "w", "user_id": user_id, **wrong})(pay)
+
+
+def test_a_plain_function_around_a_coroutine_is_a_plain_function(idempotent: Idempotent) -> None:
+    async def work(order: str) -> str:
+        return order
+
+    @idempotent(key="{order}")
+    @wraps(work)
+    def pay(order: str) -> str:
+        return asyncio.run(work(order))
+
+    assert pay("o1") == pay("o1") == "o1"
 
 
 def test_an_async_function_is_refused_by_the_sync_tracker(idempotent: Idempotent) -> None:
