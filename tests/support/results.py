@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 # What PostgreSQL's text holds: everything but NUL and lone surrogates.
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
-# Before 1980 some zones had offsets with seconds, which ISO 8601 cannot write; and in hours that the
+# Before 1980 some zones had offsets with seconds, which ISO 8601 cannot write. In hours that the
 # clocks repeat or skip, a time equals none in any other zone (PEP 495).
 AWARE = st.datetimes(
     datetime(1980, 1, 1),  # noqa: DTZ001 # hypothesis wants its bounds naive
