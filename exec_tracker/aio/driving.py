@@ -6,6 +6,7 @@ import asyncio
 import inspect
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.engine import URL
 from sqlalchemy.util import greenlet_spawn
 
 from exec_tracker.aio.heartbeat import HeartbeatTask
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator, Sequence
     from uuid import UUID
 
-    from sqlalchemy.engine import URL
     from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
     from exec_tracker.flow import Command
@@ -211,22 +211,28 @@ def _session_factory(bind: Any, engine: AsyncEngine) -> async_sessionmaker[Async
 
 
 def _resolve_async_engine(bind: Any) -> tuple[AsyncEngine, bool]:
-    from sqlalchemy.ext.asyncio import (  # noqa: PLC0415 # needs greenlet, an extra
-        AsyncEngine,
-        async_sessionmaker,
-        create_async_engine,
-    )
-
+    if isinstance(bind, str | URL):
+        bind = normalise_url(bind, asynchronous=True)  # says which driver is missing
+    try:
+        from sqlalchemy.ext.asyncio import (  # noqa: PLC0415 # needs greenlet, an extra
+            AsyncEngine,
+            async_sessionmaker,
+            create_async_engine,
+        )
+    except ImportError as exc:
+        raise ConfigurationError(
+            "AsyncExecutionTracker needs greenlet, which is not installed: "
+            "pip install 'sqlalchemy[asyncio]'"
+        ) from exc
+    if isinstance(bind, URL):
+        return create_async_engine(bind, **engine_options(bind)), True
     if isinstance(bind, AsyncEngine):
         return bind, False
     if isinstance(bind, async_sessionmaker):
         engine_of_factory(bind)
         engine = bind.kw["bind"]
         return engine, False
-    if not isinstance(bind, str) and hasattr(bind, "dialect"):
-        raise ConfigurationError(
-            "AsyncExecutionTracker needs an AsyncEngine, an async_sessionmaker or a URL; "
-            f"{type(bind).__name__} is synchronous."
-        )
-    url = normalise_url(bind, asynchronous=True)
-    return create_async_engine(url, **engine_options(url)), True
+    raise ConfigurationError(
+        "AsyncExecutionTracker needs an AsyncEngine, an async_sessionmaker or a URL, and "
+        f"{type(bind).__name__} is none of them."
+    )
