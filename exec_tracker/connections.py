@@ -64,10 +64,14 @@ def _close_at_checkin(_connection: Any, record: ConnectionPoolEntry) -> None:
 
 def engine_options(url: URL) -> dict[str, Any]:
     """Return what an engine of our own is made with, so that it also works behind a pooler."""
-    if url.get_driver_name() == "psycopg":
-        # Named prepared statements do not survive a pooler in transaction mode.
-        return {"connect_args": {"prepare_threshold": None}}
-    return {}
+    # A named prepared statement stays in the server connection, and the next statement may come to
+    # another one. Without its cache asyncpg parses anew whenever it executes, and without
+    # SQLAlchemy's no statement outlives its execution.
+    no_prepared_statements: dict[str, dict[str, Any]] = {
+        "psycopg": {"prepare_threshold": None},
+        "asyncpg": {"statement_cache_size": 0, "prepared_statement_cache_size": 0},
+    }
+    return {"connect_args": no_prepared_statements.get(url.get_driver_name(), {})}
 
 
 def engine_of_factory(factory: Any) -> Engine:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from exec_tracker.errors import ConfigurationError
-from exec_tracker.policies import RetryPolicy
+from exec_tracker.policies import RetryPolicy, exception_types
 from exec_tracker.transitions import Policy
+from exec_tracker.types import ExecuteOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from exec_tracker.types import OnAbandoned, OnFailed, OnRunning
 
@@ -119,12 +120,34 @@ class CallSettings:
             check_duration("save_timeout", self.save_timeout)
         if not isinstance(self.retry, RetryPolicy):
             raise ConfigurationError(f"retry must be a RetryPolicy, not {self.retry!r}.")
+        try:
+            kinds = exception_types("unknown_on", self.unknown_on)
+        except ValueError as exc:
+            raise ConfigurationError(f"{exc}.") from None
+        object.__setattr__(self, "unknown_on", kinds)
 
     @property
     def policy(self) -> Policy:
         """What the pure rules need of it."""
         return Policy(
             self.on_failed, self.on_abandoned, self.retry.max_attempts, self.verify is not None
+        )
+
+
+def check_keywords(settings: Mapping[str, Any], known: type) -> None:
+    """Raise TypeError for a keyword that no call takes, naming those that it takes."""
+    names = [one.name for one in fields(known)]
+    for name in settings:
+        if name not in names:
+            raise TypeError(f"unknown keyword {name!r}; this call takes {', '.join(names)}")
+
+
+def check_options(options: object) -> None:
+    """Raise ConfigurationError for options that are none."""
+    if not isinstance(options, ExecuteOptions):
+        raise ConfigurationError(
+            f"options must be ExecuteOptions, not {type(options).__name__}: "
+            "ExecuteOptions(idempotency_key=…, workflow_id=…, user_id=…)."
         )
 
 

@@ -22,7 +22,9 @@ from exec_tracker.keywords import (
     CallSettings,
     TransactionCall,
     check_duration,
+    check_keywords,
     check_lease,
+    check_options,
     check_size,
 )
 from exec_tracker.repository import NewExecution
@@ -63,6 +65,7 @@ class TrackerSettings:
 
         Raises ConfigurationError where its parameters are larger than this tracker stores.
         """
+        check_options(options)
         check_size("parameters", options.parameters_json, self.max_parameters_bytes)
         return NewExecution(
             id=options.execution_id,
@@ -82,6 +85,7 @@ class TrackerSettings:
         settings: ExecuteSettings,
     ) -> Plan:
         """Check every argument and gather them; raises ConfigurationError."""
+        check_keywords(settings, CallSettings)
         call = CallSettings(**settings)
         return Plan(
             new=self.new_execution(options),
@@ -122,6 +126,7 @@ class TrackerSettings:
         """
         if executor is not None:
             check_session_executor(executor)
+        check_keywords(settings, TransactionCall)
         call = TransactionCall(**settings)
         plan = self.plan(
             options,

@@ -74,8 +74,13 @@ class RetryPolicy:
         """Refuse limits that could never be met."""
         if self.max_attempts is not None and self.max_attempts < 1:
             raise ValueError("max_attempts must be at least 1, or None for no limit")
-        if self.backoff < timedelta(0) or self.max_backoff < timedelta(0):
-            raise ValueError("backoff and max_backoff must not be negative")
+        for name in ("backoff", "max_backoff"):
+            pause = getattr(self, name)
+            if not isinstance(pause, timedelta) or pause < timedelta(0):
+                raise ValueError(f"{name} must be a timedelta of zero or more, not {pause!r}")
+        if self.retry_on is not None:
+            object.__setattr__(self, "retry_on", exception_types("retry_on", self.retry_on))
+        object.__setattr__(self, "give_up_on", exception_types("give_up_on", self.give_up_on))
 
     def is_retryable(self, error: BaseException) -> bool:
         """Tell whether a failure with this exception may be run again."""
@@ -87,3 +92,20 @@ class RetryPolicy:
         """How long after the failure of this attempt the next one may start."""
         doublings = min(max(attempt - 1, 0), 30)
         return min(self.backoff * int(2**doublings), self.max_backoff)
+
+
+def exception_types(name: str, given: Any) -> tuple[type[BaseException], ...]:
+    """Return one or several exception classes as a tuple, or raise ValueError naming the option.
+
+    Checked before anything runs: a list of them would fail only when an exception is compared.
+    """
+    kinds = (given,) if isinstance(given, type) else given
+    try:
+        kinds = tuple(kinds)
+    except TypeError:
+        kinds = (given,)
+    if not all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in kinds):
+        raise ValueError(
+            f"{name} must be exception classes, such as (TimeoutError,), not {given!r}"
+        )
+    return kinds

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from uuid import UUID
 
 from sqlalchemy import Text, and_, cast, func, or_, select, tuple_
@@ -10,7 +10,7 @@ from sqlalchemy import Text, and_, cast, func, or_, select, tuple_
 from exec_tracker.models import WorkflowExecution as Row
 from exec_tracker.snapshots import snapshot
 from exec_tracker.statements import COLUMN_NAMES
-from exec_tracker.types import ExecutionStatus
+from exec_tracker.types import ExecutionActor, ExecutionStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Select
     from sqlalchemy.orm import Session
 
-    from exec_tracker.types import Execution, ExecutionActor
+    from exec_tracker.types import Execution
 
 _JSON_COLUMNS = frozenset({"result", "parameters", "error"})
 
@@ -27,25 +27,33 @@ _JSON_COLUMNS = frozenset({"result", "parameters", "error"})
 MAX_LIMIT = 1000
 
 
-def list_executions(
-    session: Session,
-    *,
-    limit: int,
-    user_id: UUID | str | None = None,
-    workflow_id: str | None = None,
-    status: ExecutionStatus | str | None = None,
-    actor: ExecutionActor | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    before: Execution | None = None,
-) -> list[Execution]:
-    """List what matches all filters, newest first; `before` is the last one of the last page."""
+class Filters(TypedDict, total=False):
+    """What a listing can be narrowed by; `before` is the last snapshot of the last page."""
+
+    user_id: UUID | str | None
+    workflow_id: str | None
+    status: ExecutionStatus | str | None
+    actor: ExecutionActor | str | None
+    since: datetime | None
+    until: datetime | None
+    before: Execution | None
+
+
+def list_executions(session: Session, *, limit: int, **filters: Unpack[Filters]) -> list[Execution]:
+    """List what matches all filters, newest first."""
+    unknown = filters.keys() - Filters.__optional_keys__
+    if unknown:
+        raise TypeError(
+            f"unknown filter {min(unknown)!r}; there are {', '.join(Filters.__annotations__)}"
+        )
+    status, actor = filters.get("status"), filters.get("actor")
     conditions = _equal(
-        user_id=check_user(user_id),
-        workflow_id=workflow_id,
+        user_id=check_user(filters.get("user_id")),
+        workflow_id=filters.get("workflow_id"),
         status=None if status is None else ExecutionStatus(status),
-        actor=actor,
+        actor=None if actor is None else ExecutionActor(actor),
     )
+    since, until, before = filters.get("since"), filters.get("until"), filters.get("before")
     if since is not None:
         conditions.append(Row.created_at >= since)
     if until is not None:
@@ -107,7 +115,10 @@ def check_limit(limit: int) -> int:
 
 def check_user(user_id: UUID | str | None) -> UUID | None:
     """Return the user's id as a UUID, or raise ValueError; None stays everybody."""
-    return UUID(user_id) if isinstance(user_id, str) else user_id
+    try:
+        return UUID(user_id) if isinstance(user_id, str) else user_id
+    except ValueError:
+        raise ValueError(f"user_id must be a UUID, not {user_id!r}") from None
 
 
 def _equal(**filters: Any) -> list[ColumnElement[bool]]:

@@ -116,7 +116,7 @@ def _complete(
         if seen.status is ExecutionStatus.COMPLETED:
             return _same_result(verb, seen, text)
         check_verb(verb, seen, token)
-        if token is not None:
+        if token is not None and seen.status is ExecutionStatus.RUNNING:
             return executions.complete(execution_id, token, text)
         return executions.complete_unclaimed(seen, text)
 
@@ -146,7 +146,7 @@ def _fail(
 ) -> Execution:
     def step(seen: Execution) -> Execution | None:
         check_verb(verb, seen, token)
-        if token is not None:
+        if token is not None and seen.status is ExecutionStatus.RUNNING:
             return executions.fail(execution_id, token, failure)
         return executions.fail_unclaimed(seen, failure)
 
@@ -240,4 +240,8 @@ def check_token(token: UUID | str | None) -> UUID | None:
 
 def ensure_user(executions: ExecutionRepository, user_id: UUID | str) -> None:
     """Insert a user into a standalone database's `auth.users`, unless it is there."""
-    executions.ensure_user(UUID(user_id) if isinstance(user_id, str) else user_id)
+    try:
+        user = UUID(user_id) if isinstance(user_id, str) else user_id
+    except ValueError:
+        raise ValueError(f"user_id must be a UUID, not {user_id!r}") from None
+    executions.ensure_user(user)

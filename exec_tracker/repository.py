@@ -178,7 +178,7 @@ class ExecutionRepository:
             sql.RENEW_LEASES,
             ids=[execution_id for execution_id, _, _ in claims],
             tokens=[str(token) for _, token, _ in claims],
-            leases=[lease.total_seconds() for _, _, lease in claims],
+            leases=[str(lease.total_seconds()) for _, _, lease in claims],
         )
         return {UUID(str(token)): renewed for token, renewed, lost in rows if renewed or lost}
 

@@ -101,7 +101,7 @@ def decide(  # noqa: PLR0911 # one return per decision is what makes it a table
         case ExecutionStatus.PENDING:
             return TakeOver()
     if seen.is_abandoned:
-        return _decide_abandoned(policy)
+        return _decide_abandoned(policy, seen)
     return _decide_failed(policy, seen)
 
 
@@ -115,10 +115,11 @@ def _conflict(claimant: Claimant, seen: Execution) -> Conflict | None:
     return None
 
 
-def _decide_abandoned(policy: Policy) -> Decision:
+def _decide_abandoned(policy: Policy, seen: Execution) -> Decision:
     if policy.verifies:
         return Verify()
-    return TakeOver() if policy.on_abandoned == "retry" else Abandoned()
+    exhausted = policy.max_attempts is not None and seen.attempt >= policy.max_attempts
+    return TakeOver() if policy.on_abandoned == "retry" and not exhausted else Abandoned()
 
 
 def _decide_failed(policy: Policy, seen: Execution) -> Decision:
@@ -145,7 +146,11 @@ _LEGAL: dict[str, frozenset[ExecutionStatus]] = {
 def check_verb(verb: str, seen: Execution, token: UUID | None = None) -> None:
     """Raise IllegalTransitionError where `verb` may not be applied to what was seen."""
     if token is not None:
-        legal = seen.status is ExecutionStatus.RUNNING and seen.claim_token == token
+        # Also after its owner has said that nobody knows: the token's holder may know by now.
+        standing = seen.status is ExecutionStatus.RUNNING or seen.is_abandoned
+        legal = standing and seen.claim_token == token
+    elif verb == "mark_running":
+        legal = seen.status in _LEGAL[verb] and not seen.is_abandoned
     elif seen.status is ExecutionStatus.RUNNING:
         legal = seen.status in _LEGAL[verb] and _no_live_lease(seen)
     else:
@@ -162,7 +167,9 @@ def _illegal(verb: str, seen: Execution, token: UUID | None) -> str:
     state = f"{seen.status}"
     if seen.status is ExecutionStatus.RUNNING and not _no_live_lease(seen):
         state = "running under a live lease"
-    hint = ""
+    if seen.status is ExecutionStatus.FAILED and seen.is_abandoned:
+        state = "failed with its outcome unknown"
+    hint = "; decide it with resolve or reset first" if seen.is_abandoned else ""
     if token is not None and seen.claim_token != token:
         hint = " under another claim token"
     elif state == "running under a live lease":

@@ -12,7 +12,7 @@ from exec_tracker.codec import DEFAULT_MAX_BYTES
 from exec_tracker.decorating import Request, bound_call
 from exec_tracker.failures import MAX_TEXT
 from exec_tracker.flow import execute, execute_in_transaction, obtain_or_withdraw
-from exec_tracker.keywords import DEFAULT_LEASE, DEFAULT_SAVE_TIMEOUT
+from exec_tracker.keywords import DEFAULT_LEASE, DEFAULT_SAVE_TIMEOUT, check_options
 from exec_tracker.nesting import entered, refuse_nested
 from exec_tracker.planning import TrackerSettings
 from exec_tracker.types import KeyScope
@@ -142,6 +142,7 @@ class AsyncExecutionTracker(AsyncExecutionVerbs):
         cannot be stopped: its thread runs on, and what it returns is lost.
         """
         self.check_open()
+        check_options(options)
         refuse_nested(options.execution_id)
         plan = self._settings.plan(options, executor, self._heartbeat, settings)
         return cast("ExecutionResult[Any]", await self.drive(execute(plan)))
@@ -149,6 +150,7 @@ class AsyncExecutionTracker(AsyncExecutionVerbs):
     def claim(self, options: ExecuteOptions, **settings: Unpack[ExecuteSettings]) -> PendingClaim:
         """Claim as `ExecutionTracker.claim`: `async with tracker.claim(…)`, or await it."""
         self.check_open()
+        check_options(options)
         refuse_nested(options.execution_id)
         plan = self._settings.plan_claim(options, self._heartbeat, settings)
 
@@ -230,6 +232,7 @@ class AsyncExecutionTracker(AsyncExecutionVerbs):
         `AsyncSession.run_sync`.
         """
         self.check_open()
+        check_options(options)
         plan = self._settings.plan_transaction(options, executor, settings)
         schema = self._database.schema
         with entered(options.execution_id):

@@ -63,7 +63,7 @@ class AsyncClaim(ClaimState):
         try:
             if isinstance(error, BaseException):
                 flow = save_failure(self._plan, held, error, started=True, may_retry=retryable)
-                await self._driver.drive(flow)
+                self._execution = await self._driver.drive(flow) or self._execution
             else:
                 self._execution = await self._driver.finish(
                     recovery.mark_failed,

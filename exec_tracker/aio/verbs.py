@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from time import monotonic
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Unpack, cast
 from uuid import uuid4
 
 from exec_tracker import queries, recovery
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from exec_tracker.planning import TrackerSettings
+    from exec_tracker.queries import Filters
     from exec_tracker.types import (
         ExecuteOptions,
         Execution,
@@ -192,7 +193,9 @@ class AsyncExecutionVerbs(AsyncDriver):
             before=before,
         )
 
-    async def list_executions(self, *, limit: int = 50, **filters: Any) -> list[Execution]:
+    async def list_executions(
+        self, *, limit: int = 50, **filters: Unpack[Filters]
+    ) -> list[Execution]:
         """Await `ExecutionTracker.list_executions`."""
         return await self._list(limit=limit, **filters)
 
@@ -227,6 +230,6 @@ class AsyncExecutionVerbs(AsyncDriver):
         """Await `ExecutionTracker.ensure_user`."""
         await self.ask(recovery.ensure_user, user_id)
 
-    async def _list(self, *, limit: int, **filters: Any) -> list[Execution]:
+    async def _list(self, *, limit: int, **filters: Unpack[Filters]) -> list[Execution]:
         found = await self._query(queries.list_executions, limit=limit, **filters)
         return cast("list[Execution]", found)

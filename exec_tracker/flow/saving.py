@@ -69,9 +69,10 @@ def save_result(plan: Plan, held: Held, value: Any) -> Saving:
 def save_failure(
     plan: Plan, held: Held, error: BaseException, *, started: bool, may_retry: bool = True
 ) -> Saving:
-    """Store what the function raised; the caller then raises it, whatever happens here.
+    """Store what the function raised, and return what was stored, or None.
 
-    An interrupt says nothing about the effect, unless the function had not started.
+    The caller raises the exception, whatever happens here. An interrupt says nothing about the
+    effect, unless the function had not started.
     """
     interrupted = not isinstance(error, Exception)
     unknown = started and (
@@ -92,11 +93,12 @@ def save_failure(
         )
     except ExecTrackerError as exc:
         error.add_note(f"exec_tracker could not record this failure: {exc}")
-        return
+        return None
     if stored is None:
         error.add_note("exec_tracker did not record this failure: the claim was lost before.")
     name = EventName.ABANDONED if unknown else EventName.FAILED
     plan.tell(name if stored else EventName.LOST, held.execution.attempt)
+    return stored
 
 
 def withdraw(plan: Plan, claim: Claim, interrupt: BaseException) -> Saving:

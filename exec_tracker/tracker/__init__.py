@@ -12,7 +12,7 @@ from exec_tracker.errors import ConfigurationError
 from exec_tracker.executors import is_asynchronous
 from exec_tracker.failures import MAX_TEXT
 from exec_tracker.flow import execute, execute_in_transaction, obtain_or_withdraw
-from exec_tracker.keywords import DEFAULT_LEASE, DEFAULT_SAVE_TIMEOUT
+from exec_tracker.keywords import DEFAULT_LEASE, DEFAULT_SAVE_TIMEOUT, check_options
 from exec_tracker.nesting import entered, refuse_nested
 from exec_tracker.planning import TrackerSettings
 from exec_tracker.settings import require_database_url
@@ -138,6 +138,7 @@ class ExecutionTracker(ExecutionVerbs):
         """
         self.check_open()
         _refuse_asynchronous(executor)
+        check_options(options)
         refuse_nested(options.execution_id)
         plan = self._settings.plan(options, executor, self._heartbeat, settings)
         return cast("ExecutionResult[T]", self.drive(execute(plan)))
@@ -150,6 +151,7 @@ class ExecutionTracker(ExecutionVerbs):
         as `execute` does; `verify` is not for handles.
         """
         self.check_open()
+        check_options(options)
         refuse_nested(options.execution_id)
         plan = self._settings.plan_claim(options, self._heartbeat, settings)
         return Claim(self, plan, self.drive(obtain_or_withdraw(plan, hands_over=True)))
@@ -229,6 +231,7 @@ class ExecutionTracker(ExecutionVerbs):
         """
         self.check_open()
         _refuse_asynchronous(executor)
+        check_options(options)
         plan = self._settings.plan_transaction(options, executor, settings)
         schema = self._database.schema
         with entered(options.execution_id):

@@ -74,7 +74,7 @@ class Claim(ClaimState):
         try:
             if isinstance(error, BaseException):
                 flow = save_failure(self._plan, held, error, started=True, may_retry=retryable)
-                self._driver.drive(flow)
+                self._execution = self._driver.drive(flow) or self._execution
             else:
                 self._execution = self._driver.finish(
                     recovery.mark_failed,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from time import monotonic
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Unpack, cast
 from uuid import uuid4
 
 from exec_tracker import queries, recovery
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from exec_tracker.planning import TrackerSettings
+    from exec_tracker.queries import Filters
     from exec_tracker.types import (
         ExecuteOptions,
         Execution,
@@ -224,10 +225,10 @@ class ExecutionVerbs(Driver):
             before=before,
         )
 
-    def list_executions(self, *, limit: int = 50, **filters: Any) -> list[Execution]:
+    def list_executions(self, *, limit: int = 50, **filters: Unpack[Filters]) -> list[Execution]:
         """List everybody's executions, newest first: for operators, not for request handlers.
 
-        Filters: user_id, workflow_id, status, actor, since, until, before.
+        Raises ValueError for a limit, status or user that cannot be one.
         """
         return self._list(limit=limit, **filters)
 
@@ -262,6 +263,6 @@ class ExecutionVerbs(Driver):
         """
         self.ask(recovery.ensure_user, user_id)
 
-    def _list(self, *, limit: int, **filters: Any) -> list[Execution]:
+    def _list(self, *, limit: int, **filters: Unpack[Filters]) -> list[Execution]:
         found = self._query(queries.list_executions, limit=limit, **filters)
         return cast("list[Execution]", found)

@@ -111,7 +111,7 @@ def test_fingerprints_that_cannot_tell_are_no_conflict(fingerprint: str | None) 
 
 
 LEGAL = {
-    "mark_running": {"pending", "failed", "failed unknown"},
+    "mark_running": {"pending", "failed"},
     "mark_completed": {"pending", "running for ever", "running expired"},
     "mark_failed": {"pending", "running for ever", "running expired"},
     "resolve": {"running for ever", "running expired", "failed unknown"},
@@ -143,13 +143,22 @@ def test_a_verb_is_legal_in_these_states_only(verb: str, state: str) -> None:
 
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("verb", ["mark_completed", "mark_failed"])
-def test_with_a_token_only_its_own_running_claim_can_be_ended(verb: str, state: str) -> None:
+def test_a_token_ends_its_own_claim_that_is_running_or_of_unknown_outcome(
+    verb: str, state: str
+) -> None:
     status, columns = STATES[state]
     execution = seen(status, **columns)
-    if status == "running":
+    if status == "running" or state == "failed unknown":
         check_verb(verb, execution, THEIRS)
     else:
         with pytest.raises(IllegalTransitionError):
             check_verb(verb, execution, THEIRS)
     with pytest.raises(IllegalTransitionError, match="another claim token"):
         check_verb(verb, execution, MINE)
+
+
+def test_attempts_run_out_for_take_overs_as_they_do_for_retries() -> None:
+    limited = Policy(on_abandoned="retry", max_attempts=2)
+    expired = {**EXPIRED, "attempt": 2}
+    assert decide(CLAIMANT, limited, seen("running", **expired)) == Abandoned()
+    assert decide(CLAIMANT, limited, seen("running", **{**EXPIRED, "attempt": 1})) == TakeOver()
