@@ -79,6 +79,28 @@ def test_an_abandoned_execution_is_taken_over_when_asked_and_the_late_original_i
     assert (attempt.attempt, attempt.outcome) == (1, "abandoned")
 
 
+@pytest.mark.parametrize("error", [None, ValueError("late")])
+def test_the_late_original_cannot_end_the_claim_of_a_successor_that_still_runs(
+    subject: Subject,
+    user_id: UUID,
+    running: Running,
+    database_clock: DatabaseClock,
+    error: Exception | None,
+) -> None:
+    late = Held("first", raises=error)
+    _, first = running(subject, options("k", user_id), late, lease=HOUR)
+    database_clock.advance(HOUR)
+    successor, second = running(
+        subject, options("k", user_id), Held("second"), on_abandoned="retry"
+    )
+    late.release()
+    assert isinstance(first.exception(), ValueError if error else LeaseLostError)
+    seen = subject.get_execution("k")
+    assert (seen.status, seen.attempt, seen.is_abandoned) == ("running", 2, False)
+    successor.release()
+    assert second.result() == subject.get_execution("k").result == "second"
+
+
 def test_a_late_failure_is_fenced_too_and_reaches_its_caller_unchanged(
     subject: Subject, user_id: UUID, running: Running, database_clock: DatabaseClock
 ) -> None:
