@@ -125,8 +125,20 @@ def _create(connection: Connection, statements: tuple[str, ...]) -> None:
         reason = str(error.orig).splitlines()[0]
         raise ConfigurationError(
             f"this role may not create the identity that the schema refers to ({reason}). "
-            f"Have an administrator run this once, then upgrade again:\n{_script(statements)}"
+            "Have an administrator run this once, then upgrade again:\n"
+            + _script((*statements, *_grants(connection, statements)))
         ) from error
+
+
+def _grants(connection: Connection, statements: tuple[str, ...]) -> tuple[str, ...]:
+    """Let the migrating role refer to users that an administrator has made."""
+    if statements is not CREATE_STAND_IN:
+        return ()
+    role = connection.scalar(text("SELECT quote_ident(current_user)"))
+    return (
+        f"GRANT USAGE ON SCHEMA auth TO {role}",
+        f"GRANT REFERENCES ON auth.users TO {role}",
+    )
 
 
 def provide_offline(emit: Callable[[str], None], options: Options) -> None:
