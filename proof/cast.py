@@ -121,7 +121,8 @@ def contender(name: str, mode: str, behaviour: str = "returns", **call: Any) -> 
 
     def perform(world: World, seat: Seat, turns: Turns) -> Any:
         settings = TrackerSettings(lease=LEASE, claimed_by=name, save_timeout=_PATIENCE)
-        options = world.stage.options()
+        other = {"parameters": {"amount": 2}} if name == "stranger" else {}
+        options = world.stage.options(**other)
         if mode in IN_TRANSACTION:
             work = partial(_write_effect, world, name, behaviour)
             planned: Any = {"result_type": Any, "wait_timeout": _PATIENCE, **call}
@@ -138,7 +139,7 @@ def contender(name: str, mode: str, behaviour: str = "returns", **call: Any) -> 
 
 
 def _make_effect(world: World, name: str, behaviour: str, context: Any) -> Any:
-    world.begin_effect(name)
+    world.begun.append(name)
     if behaviour == "raises":
         raise DeclinedError("declined")
     world.effects.append(name)

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 _SUSPICIOUS_SECONDS = 0.002
 
 # What may happen when an actor's turn comes: its next step; its process dies; the connection breaks
-# before the statement has arrived; the statement arrives and its answer does not.
-Turn = Literal["step", "vanish", "drop", "cut"]
+# before the statement has arrived; the statement arrives and its answer does not; the server
+# refuses the statement for good.
+Turn = Literal["step", "vanish", "drop", "cut", "refuse"]
 
 
 class VanishedError(BaseException):

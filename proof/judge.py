@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from exec_tracker.errors import (
     ExecutionAbandonedError,
@@ -11,15 +12,17 @@ from exec_tracker.errors import (
     ExecutionFailedError,
     ExecutionInProgressError,
     ExecutionNotFoundError,
+    IdempotencyKeyReusedError,
     IllegalTransitionError,
     LeaseLostError,
     OutcomeUnknownError,
     ResultErasedError,
-    TransientStorageError,
+    StorageError,
 )
 from exec_tracker.types import ExecutionResult
-from proof.cast import DeclinedError
+from proof.cast import IN_TRANSACTION, MODES, DeclinedError
 from proof.cooperation import VanishedError
+from proof.stage import OWNER_TOKEN
 
 if TYPE_CHECKING:
     from proof.stage import Observation
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
 # Who may end an execution whose outcome is unknown without holding its token.
 _DECIDERS = frozenset({"reset", "resolve", "resolve as failed", "webhook", "delete"})
+_RUNNERS = frozenset({"owner", "left behind", *(f"contender, {mode}" for mode in MODES)})
 _REMOVERS = frozenset({"delete", "purge"})
 # Time moves what is stored in the row, and erasing blanks it; neither changes the outcome.
 _TIMES = frozenset(
@@ -43,6 +47,7 @@ _HONEST = (
     LeaseLostError,
     ResultErasedError,
     DeclinedError,
+    IdempotencyKeyReusedError,
     OutcomeUnknownError,
 )
 
@@ -90,6 +95,8 @@ class Judge:
 
     def _check_row(self, actor: Actor, before: Observation, now: Observation) -> None:
         kind = actor.role.kind
+        if kind.endswith(IN_TRANSACTION) and before.token != now.token:
+            _demand(now.status != "running", "a transaction committed its claim alone")
         if now.row is None or before.row is None:
             _demand(before.row is None or now.row is not None or kind in _REMOVERS, "row lost")
             return
@@ -97,6 +104,7 @@ class Judge:
             _demand(self.removed, "another row under the key, though none was removed")
             return
         _demand(now.row["attempt"] >= before.row["attempt"], "attempt lowered")
+        self._check_lease(actor, before, now)
         if before.status == "completed":
             free = _TIMES if kind == "clock" else frozenset()
             free |= _ERASABLE if kind == "erase" else frozenset()
@@ -105,6 +113,14 @@ class Judge:
             return
         self._check_claim(actor, before, now)
 
+    def _check_lease(self, actor: Actor, before: Observation, now: Observation) -> None:
+        assert before.row is not None
+        assert now.row is not None
+        if actor.role.kind == "heartbeat":
+            renewed = before.row["lease_expires_at"] != now.row["lease_expires_at"]
+            held = any(str(now.token) in str(entry) for entry in actor.turns.history[:1])
+            _demand(not renewed or held, "a foreign lease was renewed")
+
     def _check_claim(self, actor: Actor, before: Observation, now: Observation) -> None:
         assert before.row is not None
         assert now.row is not None
@@ -112,10 +128,8 @@ class Judge:
         if before.status == "running":
             leaves = not same_token or now.status == "pending"
             _demand(not (leaves and before.is_live), "a live claim was taken")
-            renewed = now.is_live and not before.is_live
-            _demand(
-                not renewed or not same_token or self._holds(actor, now), "a foreign lease renewed"
-            )
+            ends = same_token and now.status in {"completed", "failed"}
+            _demand(not ends or self._made(actor, now.token), "a foreign claim was ended")
         if not same_token and now.token and kind not in _DECIDERS:
             grew = now.row["attempt"] == before.row["attempt"] + 1
             _demand(grew, "a new claim did not count its attempt")
@@ -126,8 +140,11 @@ class Judge:
         if before.status == "failed" and not before.error["retryable"] and not before.is_abandoned:
             _demand(now.status == "failed" or kind == "reset", "a final failure was retried")
 
-    def _holds(self, actor: Actor, now: Observation) -> bool:
-        return actor.role.kind != "heartbeat" or str(now.token) in str(actor.turns.history)
+    def _made(self, actor: Actor, token: str | None) -> bool:
+        """Tell whether an actor made this token; those left behind act for somebody else."""
+        if actor.role.kind in {"owner", "left behind"}:
+            return actor.role.kind != "owner" or token == str(OWNER_TOKEN)
+        return token is not None and self.world.maker_of(UUID(token)) is actor
 
     def _grant(self, actor: Actor, before: Observation, now: Observation) -> None:
         """Count who may run once more: after a failure, by somebody's word, or with a free key."""
@@ -136,7 +153,8 @@ class Judge:
             self.removed = True
             self.licences = self._used(now) + 1
         elif now.status == "failed" and before.status != "failed":
-            self.licences += int(bool(now.error.get("retryable")))
+            declined = "Declined" in str(now.error.get("type")) or kind not in _RUNNERS
+            self.licences += int(declined and bool(now.error.get("retryable")))
         elif kind == "resolve as failed" and before.status == "failed" == now.status:
             self.licences += int(before.is_abandoned and not now.is_abandoned)
         elif now.status == "pending" and before.status in {"running", "failed"}:
@@ -146,11 +164,17 @@ class Judge:
             self.licences += int("at least once" in kind or kind == "left behind")
 
     def _used(self, now: Observation) -> int:
-        return self.used_before + len(self.world.begun) + now.effects
+        return self.used_before + len(self.world.begun) + len(now.effects)
 
     def _check_effects(self, now: Observation) -> None:
         used = self._used(now)
         _demand(used <= self.licences, f"{used} runs, and {self.licences} were allowed")
+        begun = {*self.world.begun, *now.effects}
+        _demand(not begun & {"stranger"}, "another request ran under the key")
+        _demand(not set(now.effects) & {"raises"}, "a failed function's writes were kept")
+        for one in self.world.actors:
+            waits = one.role.kind == "heartbeat" and one.turns.is_blocked
+            _demand(not waits, "the heartbeat waits for a lock")
 
     def _check_history(self, now: Observation) -> None:
         numbers = [entry.split()[0] for entry in now.attempts]
@@ -162,11 +186,14 @@ class Judge:
             if isinstance(outcome, ExecutionResult):
                 self._check_result(outcome, before, now)
             return
-        if isinstance(outcome, TransientStorageError):
+        if isinstance(outcome, StorageError):
+            ran = one.role.name in self.world.effects
+            _demand(not ran or outcome.result is not None, "a result was lost")
             _demand(bool(self.world.fault_struck), f"{one.role.name} heard {outcome!r}")
         elif kind.startswith("contender") or kind == "owner":
             _demand(isinstance(outcome, _HONEST), f"{one.role.name} heard {outcome!r}")
             self._check_refusal(one, outcome, now)
+            self._check_own(one, outcome, now)
         else:
             _demand(isinstance(outcome, _VERB_ERRORS), f"{one.role.name} heard {outcome!r}")
 
@@ -180,6 +207,13 @@ class Judge:
             assert seen.row is not None
             _demand(seen.row["result"] == outcome.data, "another result was told than is stored")
 
+    def _check_own(self, one: Actor, outcome: Exception, now: Observation) -> None:
+        mine = now.token is not None and self._made(one, now.token)
+        if isinstance(outcome, ExecutionInProgressError):
+            _demand(not mine or now.status != "running", "a caller was refused by its own claim")
+        if isinstance(outcome, LeaseLostError):
+            _demand(not mine or now.status != "completed", "a caller lost what it had stored")
+
     def _check_refusal(self, one: Actor, outcome: Exception, now: Observation) -> None:
         match outcome:
             case ExecutionAbandonedError():
@@ -187,6 +221,9 @@ class Judge:
             case ExecutionNotFoundError() | ResultErasedError():
                 told = self.removed or bool(now.row and now.row["erased_at"])
                 _demand(told, f"{outcome!r} was told without cause")
+            case IdempotencyKeyReusedError():
+                known = one.role.name == "stranger" or self.removed
+                _demand(known, "the key was refused to the request that it belongs to")
             case LeaseLostError():
                 mine = (
                     now.row is not None

@@ -12,6 +12,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
 from exec_tracker import sessions, sqlstates
+from exec_tracker.errors import StorageError
 from exec_tracker.repository import ExecutionRepository
 from exec_tracker.settings import normalise_url
 from proof.cooperation import VanishedError, current_turns
@@ -138,8 +139,11 @@ class GatedRepository(ExecutionRepository):
     def _fetch_in_turn(
         self, turns: Turns, statement: Statement, parameters: dict[str, Any]
     ) -> list[Sequence[Any]]:
-        if turns.gate(statement.name) == "drop":
+        turn = turns.gate(statement.name)
+        if turn == "drop":
             raise lost_answer()
+        if turn == "refuse":
+            raise StorageError("The database refused.", sqlstate="42501")
 
         def run() -> list[Sequence[Any]]:
             return ExecutionRepository.fetch(self, statement, **parameters)

@@ -64,7 +64,7 @@ SELECT (SELECT to_jsonb(e) FROM workflow_executions AS e WHERE e.id = %(id)s),
           FROM workflow_executions AS e WHERE e.id = %(id)s),
        (SELECT array_agg(a.attempt || ' ' || a.outcome ORDER BY a.id)
           FROM workflow_execution_attempts AS a WHERE a.execution_id = %(id)s),
-       (SELECT count(*) FROM proof_effects)
+       (SELECT array_agg(who ORDER BY who) FROM proof_effects)
 """
 _EFFECTS = "CREATE TABLE IF NOT EXISTS proof_effects (who text NOT NULL)"
 _TIMES = ("created_at", "updated_at", "started_at", "completed_at", "lease_expires_at", "retry_at")
@@ -77,7 +77,7 @@ class Observation:
     row: Mapping[str, Any] | None
     is_live: bool | None
     attempts: tuple[str, ...]
-    effects: int
+    effects: tuple[str, ...]
 
     @property
     def status(self) -> str:
@@ -148,7 +148,7 @@ class Stage:
     def look(self) -> Observation:
         """See what is committed."""
         row, is_live, attempts, effects = self._run(_LOOK, id=KEY)[0]
-        return Observation(row, is_live, tuple(attempts or ()), effects)
+        return Observation(row, is_live, tuple(attempts or ()), tuple(effects or ()))
 
     def guard(self, *, enabled: bool) -> None:
         """Switch the database's own guard on or off, to see the protocol stand alone."""

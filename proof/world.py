@@ -11,6 +11,7 @@ from unittest import mock
 from uuid import UUID
 
 from exec_tracker import repository
+from exec_tracker.fingerprint import fingerprint
 from exec_tracker.flow import plan
 from proof.cast import LEASE, TIME_PASSES, Leases, Role
 from proof.cooperation import Monitor, Turn, Turns, VanishedError, cooperative, current_turns
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
+    from sqlalchemy.engine import Dialect
     from sqlalchemy.orm import Session
 
 
@@ -87,7 +89,8 @@ class World:
 
     def __init__(self, url: str) -> None:
         self.stage = Stage(url, add_user(url))
-        self._url = url
+        self.stage.fingerprint = fingerprint(self.stage.options().canonical, None)
+        self.url = url
         self._monitor = Monitor(url)
         self._seats: list[Seat] = []
         self.actors: list[Actor] = []
@@ -98,6 +101,17 @@ class World:
         self._faults_left = 0
         self.fault_struck = False
         self._scenario: Scenario | None = None
+
+    @property
+    def dialect(self) -> Dialect:
+        """The dialect of every connection here."""
+        return self.seat(0).engine.dialect
+
+    def seat(self, index: int) -> Seat:
+        """Return one client's place, making those that are missing."""
+        while len(self._seats) <= index:
+            self._seats.append(Seat(self.url, self._monitor))
+        return self._seats[index]
 
     @contextmanager
     def open(self) -> Iterator[World]:
@@ -140,9 +154,7 @@ class World:
             self._enter(role, index)
 
     def _enter(self, role: Role, index: int) -> None:
-        while len(self._seats) <= index:
-            self._seats.append(Seat(self._url, self._monitor))
-        seat = self._seats[index]
+        seat = self.seat(index)
 
         def work(turns: Turns) -> Any:
             try:
@@ -190,7 +202,7 @@ class World:
         elif label.startswith("commit"):
             possible |= {"cut"}
         elif "_" in label:  # a statement's name
-            possible |= {"drop"}
+            possible |= {"drop", "refuse"}
         return [fault for fault in self._scenario.faults if fault in possible]
 
     def take(self, choice: Choice) -> Actor:
@@ -237,13 +249,14 @@ class World:
             self._wake_blocked()
             left = [actor for actor in self.actors if not actor.turns.is_done]
 
+    def maker_of(self, token: UUID) -> Actor | None:
+        """Return whose claim carries this token; None for what stood at the beginning."""
+        index = (token.int >> 64) - 1
+        return self.actors[index] if 0 <= index < len(self.actors) else None
+
     def now(self) -> float:
         """Tell the time on the callers' own clocks."""
         return self._now
-
-    def begin_effect(self, name: str) -> None:
-        """Note that a function was begun."""
-        self.begun.append(name)
 
     def pass_time(self, seat: Seat, turns: Turns, seconds: float) -> None:
         """Move everything stored into the past, and the callers' own clocks forward."""

@@ -9,16 +9,10 @@ import pytest
 from proof.cast import MODES, contender, further_actors
 from proof.explorer import Explorer
 from proof.stage import STATES
-from proof.world import Scenario, World
+from proof.world import Scenario
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@pytest.fixture
-def world(database_url: str) -> Iterator[World]:
-    with World(database_url).open() as world:
-        yield world
+    from proof.world import World
 
 
 @pytest.mark.parametrize("mode", MODES)
