@@ -14,6 +14,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "expired": {"status": "running", **CLAIMED, "lease_expires_at": "2000-01-01T00:00:00Z"},
     "unleased": {"status": "running", **CLAIMED},
     "adopted": {"status": "running"},
+    "failed by hand": {"status": "failed", "error_message": "it broke"},
     "failed": {"status": "failed", **CLAIMED, "error": {"retryable": True}},
     "in doubt": {"status": "failed", **CLAIMED, "error": {"outcome_unknown": True}},
     "completed": {
@@ -59,6 +60,8 @@ LEGAL = [
     ("adopted", CLAIM, False),
     ("adopted", COMPLETE, True),
     ("adopted", FAIL, True),
+    ("failed by hand", "status = 'running', started_at = now()", True),
+    ("failed by hand", CLAIM, True),
     ("failed", CLAIM, True),
     ("failed", RESET, True),
     ("failed", FAIL, True),
@@ -103,4 +106,5 @@ ILLEGAL = [
     ("failed", "status = 'running'", "claim_tokens_are_not_reused"),
     ("in doubt", "status = 'running', attempt = attempt + 1", "claim_tokens_are_not_reused"),
     ("failed", COMPLETE, "failures_complete_by_a_claim"),
+    ("failed by hand", COMPLETE, "failures_complete_by_a_claim"),
 ]
