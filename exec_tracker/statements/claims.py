@@ -65,14 +65,15 @@ WITH {setting}
 
 # Renew claims as long as their tokens stand, expired or not. SKIP LOCKED: one row that the host
 # has locked must not let the leases of all others lapse. In key order, so that renewals cannot
-# deadlock.
+# deadlock. Arrays come as text: to look up another array's type, asyncpg sets `jit` in the session,
+# and behind a pooler it is another client's session.
 RENEW_LEASES = Statement(
     "renew_leases",
     """
 WITH claims AS MATERIALIZED (
     SELECT c.id, c.token, c.lease
-      FROM unnest(CAST(:ids AS text[]), CAST(:tokens AS uuid[]),
-                  CAST(:leases AS double precision[])) AS c(id, token, lease)
+      FROM unnest(CAST(:ids AS text[]), CAST(CAST(:tokens AS text[]) AS uuid[]),
+                  CAST(CAST(:leases AS text[]) AS double precision[])) AS c(id, token, lease)
 ), due AS MATERIALIZED (
     SELECT e.id, c.token, c.lease
       FROM {executions} AS e
