@@ -7,6 +7,7 @@ failed in a cell. A cell that this machine cannot have is named with the reason,
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 
 from tests.matrix.cells import UnknownCellError, chosen_cells
@@ -19,6 +20,8 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.matrix")
     parser.add_argument("cells", nargs="*", metavar="CELL", help="pg14, py3.13, pg14-py3.12, all")
     parser.add_argument("--slice", action="store_true", help="only a few of the tests")
+    # In the background a shell has us ignore Ctrl-C, and what tests start would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     end = arguments.index("--") if "--" in arguments else len(arguments)
     asked = parser.parse_args(arguments[:end])
     try:
