@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -13,11 +14,13 @@ ROOT = Path(__file__).parents[2]
 
 
 def run(*command: str | Path, cwd: Path, **more: str) -> str:
-    """Run a program that must succeed and return what it printed."""
+    """Run a program that must succeed and return what it printed; it finds nothing of this run's."""
+    # What pip needs to reach an index stays; what would lead to the source tree does not.
+    environment = {name: it for name, it in os.environ.items() if not name.startswith("PYTHON")}
     done = subprocess.run(
         [str(part) for part in command],
         cwd=cwd,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(cwd), **more},
+        env={**environment, **more},
         capture_output=True,
         text=True,
         timeout=600,
