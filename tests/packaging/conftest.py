@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def run(*command: str | Path, cwd: Path, **more: str) -> str:
-    """Run a program that must succeed and return what it printed; it finds nothing of this run's."""
+    """Run a program that must succeed and return what it printed."""
     # What pip needs to reach an index stays; what would lead to the source tree does not.
     environment = {name: it for name, it in os.environ.items() if not name.startswith("PYTHON")}
     done = subprocess.run(
