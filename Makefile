@@ -44,6 +44,12 @@ test-containers: $(INSTALLED) ## run all tests on PostgreSQL in a container, and
 test-matrix: $(INSTALLED) ## run the tests on every supported version (CELLS="pg14 py3.13" for some)
 	$(BIN)/python -m tests.matrix $(MATRIX_ARGS) $(CELLS) -- $(PYTEST_ARGS)
 
+PROOF_MINUTES ?= 60
+
+.PHONY: proof
+proof: $(INSTALLED) ## try every interleaving and crash point (PROOF_MINUTES=60), and write the page
+	$(BIN)/python -m proof --minutes $(PROOF_MINUTES)
+
 .PHONY: demo
 demo: $(INSTALLED) ## show what the tracker does, on a database started for it
 	$(BIN)/exec-tracker demo

@@ -95,7 +95,7 @@ def _answer(  # noqa: PLR0911 # one return per command, as in the tracker's own 
             turns.gate("run the function")
             command.started = True
             return function(context)
-        case Lend(function):
+        case Lend(function) if function is not None:
             turns.gate("run the function")
             return function(session)
         case Within(core, arguments) if core is sessions.commit:
@@ -159,7 +159,7 @@ def _transact(  # noqa: PLR0917 # what a call in a session is made of
     world: World, seat: Seat, turns: Turns, plan: Plan, mode: str, behaviour: str
 ) -> Any:
     owned = mode == "transactional"
-    with world.sessions(seat, turns) as session:
+    with world.sessions(seat) as session:
         try:
             answer = drive(turns, seat, execute_in_transaction(plan, None, owned=owned), session)
         except (ExecTrackerError, DeclinedError):

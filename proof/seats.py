@@ -139,6 +139,9 @@ class GatedRepository(ExecutionRepository):
     def _fetch_in_turn(
         self, turns: Turns, statement: Statement, parameters: dict[str, Any]
     ) -> list[Sequence[Any]]:
+        connection: Any = self._connection
+        if self.seat is None and not connection.closed:
+            turns.session_pid = connection.info.backend_pid
         turn = turns.gate(statement.name)
         if turn == "drop":
             raise lost_answer()

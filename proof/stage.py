@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import psycopg2
+from sqlalchemy import text
 
 from exec_tracker.types import ExecuteOptions
 
@@ -149,6 +150,14 @@ class Stage:
         """See what is committed."""
         row, is_live, attempts, effects = self._run(_LOOK, id=KEY)[0]
         return Observation(row, is_live, tuple(attempts or ()), tuple(effects or ()))
+
+    def add_effect(self, session: Any = None) -> None:
+        """Make an effect happen: in a session's transaction, or at once."""
+        insert = "INSERT INTO proof_effects (who) VALUES ('caller')"
+        if session is not None:
+            session.execute(text(insert))
+        else:
+            self._run(insert)
 
     def guard(self, *, enabled: bool) -> None:
         """Switch the database's own guard on or off, to see the protocol stand alone."""

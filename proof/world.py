@@ -271,11 +271,9 @@ class World:
         self._now += seconds
 
     @contextmanager
-    def sessions(self, seat: Seat, turns: Turns) -> Iterator[Session]:
+    def sessions(self, seat: Seat) -> Iterator[Session]:
         """Open a session for one actor, closed when it ends or vanishes."""
         session = seat.session()
-        driver: Any = session.connection().connection.dbapi_connection
-        turns.session_pid = driver.info.backend_pid
         try:
             yield session
         except VanishedError:

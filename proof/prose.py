@@ -1,0 +1,83 @@
+"""What docs/explanation/proof.md says around its tables."""
+
+from __future__ import annotations
+
+INTRODUCTION = """\
+# Proof
+
+What the guarantees say was tried, and not only argued: the flow of an execution is a generator of
+commands, so a search can let several callers take turns on real connections to a real PostgreSQL,
+in every order, without threads and without sleeping. This page is written by `make proof`; every
+figure on it comes from the run named here.
+"""
+
+INTERLEAVINGS = """\
+## Every order of turns
+
+Two contenders make the same request on one key, most of the time with a further actor. A *turn* is
+one statement of the protocol, the commit of a statement that has locked the row (so that others
+come upon it in flight, and wait for it), one run of the function, or one move of the clock by more
+than a lease. Sleeping takes no time; time passes by a turn of the clock alone, in the database and
+for the callers. Who waits for a lock is seen in `pg_blocking_pids`.
+
+After every turn these are checked from another connection:
+
+- each run of a function has a licence: the key was free, an attempt had failed, or somebody's word
+  gave one (`reset`, `resolve(error=…)`, deletion or purge, `on_abandoned="retry"`); for external
+  executions runs are counted as they begin, for transactions as they are committed;
+- a completed row never changes, but by erasure;
+- a claim whose lease is live is left by its own token alone; attempts never decrease, and each new
+  claim counts one;
+- an abandoned execution is left only by its own token, `resolve`, a webhook's `mark_completed`,
+  `reset`, deletion, or a caller who said `on_abandoned="retry"`;
+- a result told to any caller is the stored one; a result that could not be stored is on the error;
+- nobody is told of an abandonment, a lost lease or a deletion that was none; nobody is refused by
+  a claim of its own, and no caller hears of an error that is not part of the interface;
+- the heartbeat renews no foreign lease and waits for nobody; a transaction commits no claim alone;
+- no attempt ends twice in the history; every schedule ends.
+
+**What these are not.** `reset`, `resolve` as failed, deletion, purge and `on_abandoned="retry"` are
+the caller's word that the work may be done again. Where the old owner is merely late, its effect
+and the new one both happen: then the check is that one more run happens and not two, and that the
+late owner hears `LeaseLostError`, with its result, and changes nothing.
+
+Where a second caller would wait for a row for which one waits already, it sends its statement when
+the first has the lock: which of two waiters PostgreSQL lets go first is its own race. A state that
+other turns have led to before is not gone into again, and the schedules through it are counted. A
+state is the row and its history, every answer that every actor got, and what the checks remember;
+a test compares the count with the one that is got by running them all. Each cell reads *orders
+covered / executed*, and **+** marks a search that this run's time has cut short.
+
+*A fault of the first's*: at any one of its turns its process dies, its connection breaks before the
+statement arrives or before the answer does (the old backend then commits or rolls back at any later
+turn), or the server refuses the statement for good.
+"""
+
+MUTATED = """\
+## Does it bite?
+
+Each of these changes to the protocol is made in turn, and the search goes on until a promise
+breaks. First without the database's own guard, so that the protocol stands alone; then with it.
+*Refused by it*: with the guard the mutation does no harm.
+"""
+
+CRASHES = """\
+## Crash points
+
+One call, alone, on a key that nobody has used, struck at each of its turns; then the next caller
+with the same request, time for a lease to run out, and another. *Runs it* means that the call ran
+the function itself. The run also struck calls that found a pending, an expired and a failed row.
+"""
+
+KILLS = """\
+## Killed processes
+
+The same with a process of its own and SIGKILL, over the tracker as it is shipped.
+"""
+
+AFTER = """\
+## What is not here
+
+Three contenders at once; a COMMIT of the transactional mode that arrives after the next caller's
+statement; cuts on the wire between a real client and a real server; failover; a soak under load.
+"""

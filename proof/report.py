@@ -1,0 +1,170 @@
+"""Write what a run has found as docs/explanation/proof.md."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from proof.cast import MODES
+from proof.killing import killed_is_kept
+from proof.prose import AFTER, CRASHES, INTERLEAVINGS, INTRODUCTION, KILLS, MUTATED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from proof.crashes import CrashPoint
+    from proof.matrix import Case
+    from proof.running import Findings
+
+_FAULTS = {
+    "vanish": "the process dies",
+    "drop": "the connection breaks before it arrives",
+    "cut": "it arrives, its answer is lost",
+    "refuse": "the server refuses it",
+}
+
+
+def write(found: Findings) -> str:
+    """Return the page."""
+    parts = [INTRODUCTION, *_figures(found)]
+    parts += [INTERLEAVINGS, *_interleavings(found), MUTATED, *_mutations(found)]
+    parts += [CRASHES, *_crashes(found), KILLS, *_killed(found), AFTER]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def broken(found: Findings) -> list[str]:
+    """Return every promise that was seen to break, and every mutation that was not."""
+    lines = [f"{case}: {tally.broken}" for case, tally in found.tallies.items() if tally.broken]
+    lines += [f"not caught: {one.mutation}" for one in found.verdicts if one.alone is None]
+    lines += [f"{one}: {why}" for one in found.killed if (why := killed_is_kept(one))]
+    return lines
+
+
+def _figures(found: Findings) -> Iterator[str]:
+    tallies = list(found.tallies.values())
+    complete = [one for one in tallies if one.is_complete and not one.broken]
+    caught = sum(1 for one in found.verdicts if one.alone)
+    yield f"Run of {found.began_at:%Y-%m-%d}, {found.seconds / 60:.0f} minutes, with"
+    yield f"{found.versions}."
+    yield ""
+    yield f"    python -m proof --minutes {found.minutes:g}"
+    yield ""
+    yield from _table(
+        ("tried", "figure"),
+        [
+            ("scenarios: a mode, a starting state, a further actor", f"{len(tallies):,}"),
+            ("… of them exhausted", f"{len(complete):,}"),
+            ("… not reached in this run's time", f"{len(found.skipped):,}"),
+            ("orders of turns covered", f"{sum(one.schedules for one in tallies):,}"),
+            ("… of them executed, the others merged", f"{sum(t.executed for t in tallies):,}"),
+            ("turns taken and checked from outside", f"{sum(one.turns for one in tallies):,}"),
+            ("promises broken", f"{sum(1 for one in tallies if one.broken):,}"),
+            ("mutations of the protocol, and caught", f"{len(found.verdicts)}, {caught}"),
+            ("crash points, each with its aftermath", f"{len(found.crashes):,}"),
+            ("processes killed", f"{len(found.killed):,}"),
+        ],
+    )
+
+
+def _interleavings(found: Findings) -> Iterator[str]:
+    furthers = list(dict.fromkeys(case.further for case in found.tallies))
+    for mode in MODES:
+        cells = {(c.state, c.further): _cell(found, c) for c in found.tallies if c.mode == mode}
+        states = list(dict.fromkeys(state for state, _ in cells))
+        rows = [
+            (further, *(cells.get((state, further), "") for state in states))
+            for further in furthers
+            if any((state, further) in cells for state in states)
+        ]
+        yield f"### {mode}"
+        yield ""
+        yield from _table(("and", *states), rows)
+
+
+def _cell(found: Findings, case: Case) -> str:
+    tally = found.tallies[case]
+    if tally.broken:
+        return "**broken**"
+    mark = "" if tally.is_complete else " +"
+    return f"{tally.schedules:,} / {tally.executed:,}{mark}"
+
+
+def _mutations(found: Findings) -> Iterator[str]:
+    rows = [
+        (one.mutation, _short(one.alone), "seen as well" if one.guarded else "refused by it")
+        for one in found.verdicts
+    ]
+    yield from _table(("mutation", "the promise it breaks", "with the database's guard"), rows)
+
+
+def _short(broken_promise: str | None) -> str:
+    if broken_promise is None:
+        return "**not caught**"
+    promise, _, order = broken_promise.rpartition(" [")
+    promise = promise or order
+    for noise in (": {", "('", '("'):
+        promise = promise.split(noise)[0]
+    return promise if not order or promise == order else f"{promise}, {order.count('→') + 1} turns"
+
+
+def _crashes(found: Findings) -> Iterator[str]:
+    for mode in MODES:
+        points = [one for one in found.crashes if one.mode == mode and one.state == "absent"]
+        yield f"### {mode}"
+        yield ""
+        heads = (
+            "before",
+            "what happens",
+            "what stands then",
+            "its caller",
+            "the next caller",
+            "the next after the lease",
+            "effects",
+            "settled by",
+        )
+        yield from _table(heads, [_crash_row(point) for point in points])
+
+
+def _crash_row(point: CrashPoint) -> tuple[str, ...]:
+    late = f"; the statement {point.backend}" if point.backend else ""
+    heard = (point.caller, point.next_caller, point.after_the_lease)
+    return (
+        f"`{point.point}`" if "_" in point.point else point.point,
+        f"{_FAULTS[point.fault]}{late}",
+        point.left,
+        *heard,
+        str(point.effects),
+        point.settled_by,
+    )
+
+
+def _killed(found: Findings) -> Iterator[str]:
+    heads = (
+        "mode",
+        "killed",
+        "what stands then",
+        "effects",
+        "the next caller",
+        "the next after the lease",
+        "effects in the end",
+    )
+    rows = [
+        (
+            one.mode,
+            one.point,
+            one.left,
+            str(one.effects),
+            one.next_caller,
+            one.after_the_lease,
+            str(one.effects_at_the_end),
+        )
+        for one in found.killed
+    ]
+    yield from _table(heads, rows)
+
+
+def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    yield f"| {' | '.join(heads)} |"
+    yield f"|{'---|' * len(heads)}"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
+    yield ""

@@ -1,0 +1,137 @@
+"""Run the proof on a server of its own, in several processes, for a chosen time."""
+
+from __future__ import annotations
+
+import multiprocessing
+import platform
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from queue import Empty
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import psycopg2
+import sqlalchemy
+
+import exec_tracker
+from exec_tracker import migrations
+from exec_tracker.testing.databases import provision
+from exec_tracker.testing.throwaway import ThrowawayDatabases
+from proof.crashes import CrashPoint, crash_points
+from proof.explorer import Explorer, Tally
+from proof.killing import Killed, kill_everywhere
+from proof.matrix import Case, cases
+from proof.mutations import MUTATIONS, Verdict, judge_mutation
+from proof.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from queue import Queue
+
+
+@dataclass
+class Findings:
+    """Everything that one run of the proof has tried and found."""
+
+    began_at: datetime
+    minutes: float
+    server: str = ""
+    verdicts: list[Verdict] = field(default_factory=list)
+    crashes: list[CrashPoint] = field(default_factory=list)
+    killed: list[Killed] = field(default_factory=list)
+    tallies: dict[Case, Tally] = field(default_factory=dict)
+    skipped: list[Case] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def versions(self) -> str:
+        """What it ran on."""
+        return (
+            f"exec_tracker {exec_tracker.__version__}, {self.server}, Python "
+            f"{platform.python_version()}, SQLAlchemy {sqlalchemy.__version__}, psycopg2 "
+            f"{psycopg2.__version__.split()[0]}"
+        )
+
+
+@contextmanager
+def databases(count: int) -> Iterator[list[str]]:
+    """Yield the URLs of migrated databases, one per process."""
+    with provision() as server:
+        made = ThrowawayDatabases(server)
+        urls = []
+        for number in range(count):
+            name = f"proof_{number}"
+            url = server.database_url(name)
+            administration(server.url, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+            administration(server.url, f"CREATE DATABASE {name}")
+            migrations.upgrade(url)
+            urls.append(url)
+        made.close()
+        yield urls
+
+
+def administration(url: str, sql: str) -> str:
+    """Run one statement outside a transaction and return its first value."""
+    connection = psycopg2.connect(url)
+    connection.autocommit = True
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(sql)
+            return str(cursor.fetchone()[0]) if cursor.description else ""
+    finally:
+        connection.close()
+
+
+def run(minutes: float, jobs: int) -> Findings:
+    """Run all of it; what the time does not suffice for is listed as skipped."""
+    found = Findings(datetime.now(UTC), minutes)
+    began = monotonic()
+    with databases(jobs) as urls:
+        found.server = administration(urls[0], "SELECT split_part(version(), ' on ', 1)")
+        _fixed_part(found, urls[0])
+        _search(found, urls, began + minutes * 60)
+    found.seconds = monotonic() - began
+    return found
+
+
+def _fixed_part(found: Findings, url: str) -> None:
+    """Run what is always run as a whole: mutations, crash points, killed processes."""
+    with World(url).open() as world:
+        for mutation in MUTATIONS:
+            found.verdicts.append(judge_mutation(world, mutation))
+            print(f"mutation: {found.verdicts[-1].mutation}", flush=True)
+        found.crashes = list(crash_points(world))
+        print(f"crash points: {len(found.crashes)}", flush=True)
+    found.killed = list(kill_everywhere(url))
+    print(f"processes killed: {len(found.killed)}", flush=True)
+
+
+def _search(found: Findings, urls: list[str], deadline: float) -> None:
+    context = multiprocessing.get_context("spawn")
+    with context.Manager() as manager, ProcessPoolExecutor(len(urls), mp_context=context) as pool:
+        queue = manager.Queue()
+        for case in cases():
+            queue.put(case)
+        left = max(deadline - monotonic(), 1.0)
+        workers = [pool.submit(explore_from, queue, url, left) for url in urls]
+        for worker in workers:
+            found.tallies.update(worker.result())
+    found.skipped = [case for case in cases() if case not in found.tallies]
+
+
+def explore_from(queue: Queue[Case], url: str, seconds: float) -> dict[Case, Tally]:
+    """Take cases from the queue until it is empty or the time is over; runs in a process."""
+    deadline = monotonic() + seconds
+    tallies: dict[Case, Tally] = {}
+    with World(url).open() as world:
+        while monotonic() < deadline:
+            try:
+                case = queue.get_nowait()
+            except Empty:
+                break
+            explorer = Explorer(world, merging=True, seconds=deadline - monotonic())
+            tallies[case] = tally = explorer.explore(case.scenario())
+            print(f"{case.mode}, {case.further}, {tally.scenario}: {tally.schedules}", flush=True)
+    return tallies
