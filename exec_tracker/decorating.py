@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+
 from exec_tracker.errors import ConfigurationError
 from exec_tracker.types import ExecuteOptions
 
@@ -50,7 +52,7 @@ class Request:
         if callable(self.parameters):
             parameters = self.parameters(**arguments)
         else:
-            parameters = {name: arguments[name] for name in chosen}
+            parameters = {name: _plain(name, arguments[name]) for name in chosen}
         return ExecuteOptions(
             idempotency_key=_fill(self.key, arguments),
             workflow_id=self.workflow_id,
@@ -76,6 +78,19 @@ def bound_call(
 ) -> Callable[[], Any]:
     """Return the call as an executor without arguments that keeps the return annotation."""
     return partial(function, *args, **kwargs)
+
+
+def _plain(name: str, argument: Any) -> Any:
+    """Write an argument as JSON: models, UUIDs, dates and Decimals have one way to be written."""
+    if isinstance(argument, set | frozenset):
+        argument = sorted(argument, key=repr)  # a set has no order, a fingerprint needs one
+    try:
+        return to_jsonable_python(argument)
+    except PydanticSerializationError:
+        raise ConfigurationError(
+            f"The argument {name!r} of type {type(argument).__name__} cannot be written as JSON. "
+            "Name the arguments that identify the request in parameters=, or compute them there."
+        ) from None
 
 
 def _fill(template: Any, arguments: dict[str, Any]) -> Any:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from functools import wraps
 from inspect import signature, unwrap
 from typing import TYPE_CHECKING, Any
-from uuid import UUID  # noqa: TC003 # in the annotations of decorated functions
+from uuid import UUID  # in the annotations of decorated functions
 
 import pytest
 
@@ -141,4 +141,34 @@ def test_wrong_arguments_are_a_type_error_as_without_the_decorator(
         pay("o1", 2)  # type: ignore[call-arg]
     with pytest.raises((InvalidIdempotencyKeyError, ValueError)):
         pay("")
+    assert keys(database) == []
+
+
+def test_arguments_with_one_way_to_be_written_are_parameters_as_they_are(
+    idempotent: Idempotent, database: Database
+) -> None:
+    order = UUID("00000000-0000-0000-0000-000000000001")
+
+    @idempotent(key="{order}")
+    def pay(order: UUID, receipt: Receipt, tags: set[str]) -> int:
+        return 1
+
+    assert pay(order, Receipt("o", Decimal("1.50")), {"b", "a", "c"}) == 1
+    assert pay(order, Receipt("o", Decimal("1.50")), {"c", "b", "a"}) == 1
+    assert database.row(str(order))["parameters"] == {
+        "order": str(order),
+        "receipt": {"order": "o", "amount": "1.50"},
+        "tags": ["a", "b", "c"],
+    }
+
+
+def test_an_argument_that_is_no_json_is_refused_before_the_claim(
+    idempotent: Idempotent, database: Database
+) -> None:
+    @idempotent(key="{order}")
+    def pay(order: str, connection: object) -> int:
+        return 1
+
+    with pytest.raises(ConfigurationError, match=r"'connection'.*parameters="):
+        pay("o1", object())
     assert keys(database) == []
