@@ -219,7 +219,9 @@ class Judge:
             case ExecutionAbandonedError():
                 _demand(self.was_abandoned, "abandoned was told, and it never was")
             case ExecutionNotFoundError() | ResultErasedError():
-                told = self.removed or bool(now.row and now.row["erased_at"])
+                told = self.removed or bool(
+                    now.row and now.row["erased_at"] and now.row["result"] is None
+                )
                 _demand(told, f"{outcome!r} was told without cause")
             case IdempotencyKeyReusedError():
                 known = one.role.name == "stranger" or self.removed

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from unittest import mock
+from uuid import UUID
 
 from exec_tracker import sessions, statements, transitions
 from exec_tracker.flow import claiming, plan, running, saving
@@ -18,7 +19,6 @@ from exec_tracker.types import Execution, ExecutionStatus
 from proof.cast import contender, further_actors
 from proof.explorer import Explorer
 from proof.long_transaction import claim_in_a_long_transaction
-from proof.stage import OWNER_TOKEN
 from proof.world import Scenario
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from proof.cooperation import Turn
     from proof.world import World
 
+_THE_ONE = UUID(int=1 << 64)  # which the first contender would have made for itself
 _ANY_CLAIM = "e.id = CAST(:id AS text) AND e.status = 'running'"
 _NO_LEASE = _SHARED["unchanged"].split("AND (e.status <> 'running'")[0].rstrip()
 _LEASE_ONLY = """e.id = CAST(:id AS text) AND (e.status <> 'running' OR
@@ -78,7 +79,7 @@ def _select_first() -> Iterator[None]:
 
 
 def _one_token(self: Any) -> Claim:
-    return Claim(OWNER_TOKEN, self.claimed_by, self.lease)
+    return Claim(_THE_ONE, self.claimed_by, self.lease)
 
 
 def _saving_in_the_try(plan_: Any, held: Any, lease: Any) -> Any:

@@ -40,7 +40,7 @@ WITH {setting}, e AS (
             claim_token = CAST(:token AS uuid), claimed_by = CAST(:claimed_by AS text),
             lease_expires_at = {lease_end},
             started_at = clock_timestamp(), completed_at = NULL,
-            result = NULL, error = NULL, error_message = NULL, retry_at = NULL,
+            result = NULL, error = NULL, error_message = NULL, retry_at = NULL, erased_at = NULL,
             fingerprint = COALESCE(e.fingerprint, CAST(:fingerprint AS text))
        FROM setting
       WHERE {unchanged}

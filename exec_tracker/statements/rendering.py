@@ -72,7 +72,7 @@ _SHARED = {
     "lease_end": "clock_timestamp() + CAST(:lease AS double precision) * interval '1 second'",
     "completed": """status = 'completed', result = CAST(CAST(:result AS text) AS jsonb),
             completed_at = clock_timestamp(), lease_expires_at = NULL, error = NULL,
-            error_message = NULL, retry_at = NULL""",
+            error_message = NULL, retry_at = NULL, erased_at = NULL""",
     "failed": """status = 'failed', error_message = CAST(:error_message AS text),
             error = CAST(CAST(:error AS text) AS jsonb), completed_at = clock_timestamp(),
             lease_expires_at = NULL, result = NULL,
