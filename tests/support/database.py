@@ -66,6 +66,7 @@ class Database:
             with connection.cursor() as cursor:
                 cursor.execute(query, values or None)
             yield
+            connection.rollback()  # closing alone lets go some time later
 
     @contextlib.contextmanager
     def _cursor(self) -> Iterator[Any]:
