@@ -150,8 +150,15 @@ def checkout(connect: Callable[[], C], dialect: Dialect) -> C:
             "No connection became free in the pool; raise pool_size or pool_timeout."
         ) from exc
     # A pool raises what the driver raises, and asyncpg lets the socket's own errors through.
-    except (DBAPIError, dialect.loaded_dbapi.Error, OSError) as exc:
+    except (DBAPIError, *_driver_errors(dialect), OSError) as exc:
         raise translate_connect(exc) from exc
+
+
+def _driver_errors(dialect: Dialect) -> tuple[type[Exception], ...]:
+    """Return what a driver raises; connecting, SQLAlchemy 2.0 does not translate asyncpg's own."""
+    dbapi: Any = dialect.loaded_dbapi
+    driver = getattr(dbapi, "asyncpg", None)
+    return (dbapi.Error, driver.PostgresError, driver.InterfaceError) if driver else (dbapi.Error,)
 
 
 @contextmanager
