@@ -149,16 +149,19 @@ def checkout(connect: Callable[[], C], dialect: Dialect) -> C:
         raise TransientStorageError(
             "No connection became free in the pool; raise pool_size or pool_timeout."
         ) from exc
-    # A pool raises what the driver raises, and asyncpg lets the socket's own errors through.
-    except (DBAPIError, *_driver_errors(dialect), OSError) as exc:
+    except _connect_errors(dialect) as exc:
         raise translate_connect(exc) from exc
 
 
-def _driver_errors(dialect: Dialect) -> tuple[type[Exception], ...]:
-    """Return what a driver raises; connecting, SQLAlchemy 2.0 does not translate asyncpg's own."""
+def _connect_errors(dialect: Dialect) -> tuple[type[Exception], ...]:
+    """Return what can go wrong on the way to a server: a pool raises what the driver raises.
+
+    asyncpg lets the socket's errors through, and SQLAlchemy 2.0 asyncpg's own.
+    """
     dbapi: Any = dialect.loaded_dbapi
-    driver = getattr(dbapi, "asyncpg", None)
-    return (dbapi.Error, driver.PostgresError, driver.InterfaceError) if driver else (dbapi.Error,)
+    asyncpg = getattr(dbapi, "asyncpg", None)
+    own = (asyncpg.PostgresError, asyncpg.InterfaceError) if asyncpg else ()
+    return (DBAPIError, dbapi.Error, OSError, *own)
 
 
 @contextmanager
