@@ -9,7 +9,7 @@ from exec_tracker.types import ExecutionResult
 from proof.cast import LEASE, MODES, contender, further_actors
 from proof.cooperation import VanishedError
 from proof.judge import Judge
-from proof.world import Scenario
+from proof.scenario import Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

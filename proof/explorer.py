@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from proof.judge import BrokenInvariantError, Judge
 
 if TYPE_CHECKING:
-    from proof.world import Choice, Scenario, World
+    from proof.scenario import Choice, Scenario
+    from proof.world import World
 
 # No schedule of a protocol that ends is longer; one that is does not end.
 _MOST_TURNS = 80

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from proof.cast import MODES, contender, further_actors
+from proof.scenario import Scenario
 from proof.stage import STATES
-from proof.world import Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

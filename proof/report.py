@@ -46,7 +46,7 @@ def _figures(found: Findings) -> Iterator[str]:
     yield f"Run of {found.began_at:%Y-%m-%d}, {found.seconds / 60:.0f} minutes, with"
     yield f"{found.versions}."
     yield ""
-    yield f"    python -m proof --minutes {found.minutes:g}"
+    yield f"    python -m proof --minutes {found.minutes:g} --jobs {found.jobs}"
     yield ""
     yield from _table(
         ("tried", "figure"),

@@ -20,7 +20,7 @@ from exec_tracker import migrations
 from exec_tracker.testing.databases import provision
 from exec_tracker.testing.throwaway import ThrowawayDatabases
 from proof.crashes import CrashPoint, crash_points
-from proof.explorer import Explorer, Tally
+from proof.explorer import Explorer, Nondeterminism, Tally
 from proof.killing import Killed, kill_everywhere
 from proof.matrix import Case, cases
 from proof.mutations import MUTATIONS, Verdict, judge_mutation
@@ -31,12 +31,16 @@ if TYPE_CHECKING:
     from queue import Queue
 
 
+_DISTURBANCES = 3
+
+
 @dataclass
 class Findings:
     """Everything that one run of the proof has tried and found."""
 
     began_at: datetime
     minutes: float
+    jobs: int
     server: str = ""
     verdicts: list[Verdict] = field(default_factory=list)
     crashes: list[CrashPoint] = field(default_factory=list)
@@ -86,7 +90,7 @@ def administration(url: str, sql: str) -> str:
 
 def run(minutes: float, jobs: int) -> Findings:
     """Run all of it; what the time does not suffice for is listed as skipped."""
-    found = Findings(datetime.now(UTC), minutes)
+    found = Findings(datetime.now(UTC), minutes, jobs)
     began = monotonic()
     with databases(jobs) as urls:
         found.server = administration(urls[0], "SELECT split_part(version(), ' on ', 1)")
@@ -131,7 +135,17 @@ def explore_from(queue: Queue[Case], url: str, seconds: float) -> dict[Case, Tal
                 case = queue.get_nowait()
             except Empty:
                 break
-            explorer = Explorer(world, merging=True, seconds=deadline - monotonic())
-            tallies[case] = tally = explorer.explore(case.scenario())
+            tallies[case] = tally = _explore(world, case, deadline)
             print(f"{case.mode}, {case.further}, {tally.scenario}: {tally.schedules}", flush=True)
     return tallies
+
+
+def _explore(world: World, case: Case, deadline: float) -> Tally:
+    """Search one scenario; begin again where somebody else's lock has disturbed it."""
+    for _ in range(_DISTURBANCES):
+        explorer = Explorer(world, merging=True, seconds=deadline - monotonic())
+        try:
+            return explorer.explore(case.scenario())
+        except Nondeterminism as disturbed:
+            print(f"disturbed: {disturbed}", flush=True)
+    return Tally(case.scenario().name, is_complete=False)

@@ -13,8 +13,9 @@ from uuid import UUID
 from exec_tracker import repository
 from exec_tracker.fingerprint import fingerprint
 from exec_tracker.flow import plan
-from proof.cast import LEASE, TIME_PASSES, Leases, Role
+from proof.cast import LEASE, Leases, Role
 from proof.cooperation import Monitor, Turn, Turns, VanishedError, cooperative, current_turns
+from proof.scenario import may_wait
 from proof.seats import Seat, gated_sessions
 from proof.stage import KEY, OWNER_TOKEN, Stage, add_user
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Dialect
     from sqlalchemy.orm import Session
+
+    from proof.scenario import Choice, Scenario
 
 
 _SHIFT = """
@@ -37,42 +40,6 @@ UPDATE workflow_executions
        lease_expires_at = lease_expires_at - %(s)s * interval '1 s',
        retry_at = retry_at - %(s)s * interval '1 s'
 """
-
-
-# Statements that wait for a row that somebody else has locked; renewals and purges skip it.
-_WAITING = frozenset(
-    {
-        "complete_claim",
-        "fail_claim",
-        "insert_execution",
-        "take_over",
-        "continue_claim",
-        "complete_unclaimed",
-        "fail_unclaimed",
-        "reset_execution",
-        "erase_execution",
-        "delete_execution",
-    }
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """A starting state, who acts, and how many faults may strike whom."""
-
-    state: str
-    roles: tuple[Role, ...]
-    faults: tuple[Turn, ...] = ()
-    victims: frozenset[str] = frozenset()
-    guard: bool = True
-
-    @property
-    def name(self) -> str:
-        """How reports call it."""
-        return f"{self.state}: {', '.join(role.name for role in self.roles)}"
-
-
-Choice = tuple[int, Turn]
 
 
 @dataclass(slots=True)
@@ -181,7 +148,11 @@ class World:
         for index, actor in enumerate(self.actors):
             if actor.turns.is_done or actor.turns.is_blocked:
                 continue
-            if waited_for and actor.turns.session_pid not in waited_for - {0} and _may_wait(actor):
+            if (
+                waited_for
+                and actor.turns.session_pid not in waited_for - {0}
+                and may_wait(actor.turns.label)
+            ):
                 continue
             found.append((index, "step"))
             if actor.role.kind == "left behind":
@@ -289,11 +260,6 @@ class World:
             for one in self.actors
         )
         return (seen.essence(), actors, tuple(sorted(self.begun)), self._faults_left, self._now)
-
-
-def _may_wait(actor: Actor) -> bool:
-    """Tell whether its next turn may come to wait for another's lock."""
-    return actor.turns.label == TIME_PASSES or actor.turns.label in _WAITING
 
 
 def _flow_modules() -> list[ModuleType]:

@@ -10,7 +10,7 @@ from proof.cast import MODES, contender
 from proof.crashes import FAULTS, crash_points
 from proof.explorer import Explorer
 from proof.killing import kill_everywhere, killed_is_kept
-from proof.world import Scenario
+from proof.scenario import Scenario
 
 if TYPE_CHECKING:
     from proof.world import World

@@ -8,8 +8,8 @@ import pytest
 
 from proof.cast import MODES, contender, further_actors
 from proof.explorer import Explorer
+from proof.scenario import Scenario
 from proof.stage import STATES
-from proof.world import Scenario
 
 if TYPE_CHECKING:
     from proof.world import World

@@ -14,7 +14,7 @@ from proof.programs import Programs
 if TYPE_CHECKING:
     from uuid import UUID
 
-# No shrinking here: on a slow machine it outlasts the test. Add Phase.shrink to see a failure small.
+# No shrinking here: on a slow machine it outlasts the test. Phase.shrink makes a failure small.
 _SLICE = settings(
     max_examples=25,
     stateful_step_count=25,
