@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 VERSION = "v1"
+# Keyed digests compare with keyed ones only, so that a key may be introduced later.
+KEYED_VERSION = "v1-hmac"
 
 
 def canonical_parameters(
@@ -42,7 +44,7 @@ def fingerprint(canonical: bytes, key: bytes | None = None) -> str:
     """
     if key is None:
         return f"{VERSION}:{hashlib.sha256(canonical).hexdigest()}"
-    return f"{VERSION}:{hmac.new(key, canonical, hashlib.sha256).hexdigest()}"
+    return f"{KEYED_VERSION}:{hmac.new(key, canonical, hashlib.sha256).hexdigest()}"
 
 
 def same_request(stored: str | None, asked: str | None) -> bool:

@@ -108,6 +108,7 @@ class Heartbeat:
         self.book = LeaseBook()
         self._wake = threading.Event()
         self._wakes_at = float("inf")
+        self._beating = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopping = False
 
@@ -130,8 +131,16 @@ class Heartbeat:
 
     def beat(self, entries: Sequence[HeldLease]) -> None:
         """Renew these leases now; raises what the database raises."""
-        answer = self._renew([(one.execution_id, one.token, one.lease) for one in entries])
-        self.book.settle(entries, answer, monotonic())
+        with self._beating:
+            held = [one for one in entries if one.token in self.book.held]
+            answer = self._renew([(one.execution_id, one.token, one.lease) for one in held])
+            self.book.settle(held, answer, monotonic())
+
+    def quiesce(self, entry: HeldLease) -> None:
+        """Stop keeping a lease, and wait for a renewal of it that is on its way."""
+        self.release(entry)
+        with self._beating:
+            pass
 
     def beat_now(self, entry: HeldLease) -> None:
         """Renew one lease now; raises what the database raises."""
@@ -151,7 +160,7 @@ class Heartbeat:
                 self._thread.start()
 
     def _run(self) -> None:
-        while not (self._stopping and not self.book.held):
+        while self._goes_on():
             # Infinity first: a lease added while the book is read wakes the thread in any case.
             self._wakes_at = float("inf")
             due = self.book.next_due()
@@ -160,6 +169,13 @@ class Heartbeat:
             self._wake.clear()
             self._beat_due()
         self._at_end()
+
+    def _goes_on(self) -> bool:
+        with self.book.lock:
+            if self._stopping and not self.book.held:
+                self._thread = None  # under the lock: a lease added next starts another one
+                return False
+            return True
 
     def _beat_due(self) -> None:
         now = monotonic()

@@ -137,7 +137,8 @@ class TrackerSettings:
                 "on_failed": call.on_failed,
                 "retry": call.retry,
                 "on_abandoned": call.on_abandoned,
-                "lease": None,
+                # Where the function commits behind our back, the claim is then found abandoned.
+                "lease": DEFAULT_LEASE,
             },
         )
         kind = Any if executor is None and call.result_type is None else call.result_type

@@ -90,8 +90,10 @@ class RetryPolicy:
 
     def delay_after(self, attempt: int) -> timedelta:
         """How long after the failure of this attempt the next one may start."""
-        doublings = min(max(attempt - 1, 0), 30)
-        return min(self.backoff * int(2**doublings), self.max_backoff)
+        factor = int(2 ** min(max(attempt - 1, 0), 62))
+        if self.backoff > self.max_backoff / factor:
+            return self.max_backoff
+        return self.backoff * factor
 
 
 def exception_types(name: str, given: Any) -> tuple[type[BaseException], ...]:

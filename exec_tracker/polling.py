@@ -53,8 +53,10 @@ class SharedReads:
         try:
             with entry.lock:
                 if entry.read_at < oldest:
-                    entry.read_at = monotonic()
+                    began = monotonic()
                     entry.seen = self._read(execution_id)
+                    # Only now: a read that failed or was cancelled has seen nothing.
+                    entry.read_at = began
                 return entry.seen
         finally:
             self._leave(entry)

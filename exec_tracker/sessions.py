@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import timedelta
 
+    from sqlalchemy import Connection
     from sqlalchemy.orm import Session, SessionTransaction
 
 _READ_SETTINGS = text(
@@ -106,7 +107,10 @@ class Loan:
         self._ending = False
         self._violated = False
         self._savepoint: SessionTransaction = session.begin_nested()
+        self._connection = session.connection()
         event.listen(session, "before_commit", self._on_commit)
+        # Also Connection.commit() below the session. What is sent as text is not seen.
+        event.listen(self._connection, "commit", self._on_connection_commit)
 
     def keep(self) -> None:
         """Flush and keep the user's writes; raises TransactionControlError where it is too late."""
@@ -141,7 +145,14 @@ class Loan:
             self._violated = True
             self._check()
 
+    def _on_connection_commit(self, _connection: Connection) -> None:
+        if not self._ending:
+            self._violated = True
+            self._check()
+
     def _stop_watching(self) -> None:
+        if event.contains(self._connection, "commit", self._on_connection_commit):
+            event.remove(self._connection, "commit", self._on_connection_commit)
         if event.contains(self._session, "before_commit", self._on_commit):
             event.remove(self._session, "before_commit", self._on_commit)
 

@@ -87,6 +87,9 @@ class AsyncClaim(ClaimState):
         """Await `Claim.detach`."""
         held = self._open()
         claim = replace(held.claim, lease=lease)
+        if self._lease is not None:
+            # A renewal on its way would give the lease back its old length.
+            await self._driver.quiesce(self._lease)
         kept = await self._driver.finish(
             ExecutionRepository.go_on, held.execution.id, claim, held.execution.attempt
         )

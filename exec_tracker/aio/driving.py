@@ -78,7 +78,7 @@ class AsyncDriver:
         while True:
             try:
                 command = step(answer)
-                if isinstance(command, Lend) and command.function is None:
+                if isinstance(command, Lend) and command.function is None and not cancelled:
                     return command
             except StopIteration as done:
                 if cancelled:
@@ -126,6 +126,8 @@ class AsyncDriver:
                 return await asyncio.sleep(seconds)
             case Poll(execution_id, freshness):
                 return await self._reads.read(execution_id, freshness)
+            case Lend(None):  # the block was cancelled before it began: raised above
+                return None
             case Lend(function) if function is not None and is_asynchronous(function):
                 return await function(session)
             case Lend(function):
@@ -161,6 +163,10 @@ class AsyncDriver:
 
     async def _close_renewals(self) -> None:
         await greenlet_spawn(self._database.close)
+
+    async def quiesce(self, lease: HeldLease) -> None:
+        """Stop renewing a lease, and wait for a renewal that is on its way."""
+        await _to_the_end(self._heartbeat.quiesce(lease), [])
 
     def check_open(self) -> None:
         """Raise ConfigurationError once the tracker is closed."""

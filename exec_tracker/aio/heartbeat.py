@@ -34,7 +34,7 @@ class HeartbeatTask:
         self._book = LeaseBook()
         self._task: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._wake = asyncio.Event()
+        self._wake, self._beating = asyncio.Event(), asyncio.Lock()
         self._wakes_at = float("inf")
         self._stopping = False
 
@@ -44,7 +44,7 @@ class HeartbeatTask:
         if self._loop is not loop:
             # Another loop, or another process: its leases were never ours to renew.
             self._book, self._task, self._loop = LeaseBook(), None, loop
-            self._wake = asyncio.Event()
+            self._wake, self._beating = asyncio.Event(), asyncio.Lock()
         entry = self._book.add(execution_id, token, lease, since)
         if self._task is None or self._task.done():
             self._task = loop.create_task(self._run(), name="exec_tracker heartbeat")
@@ -66,8 +66,16 @@ class HeartbeatTask:
 
     async def beat(self, entries: Sequence[HeldLease]) -> None:
         """Renew these leases now; raises what the database raises."""
-        answer = await self._renew([(one.execution_id, one.token, one.lease) for one in entries])
-        self._book.settle(entries, answer, monotonic())
+        async with self._beating:
+            held = [one for one in entries if one.token in self._book.held]
+            answer = await self._renew([(one.execution_id, one.token, one.lease) for one in held])
+            self._book.settle(held, answer, monotonic())
+
+    async def quiesce(self, entry: HeldLease) -> None:
+        """Stop keeping a lease, and wait for a renewal of it that is on its way."""
+        self.release(entry)
+        async with self._beating:
+            pass
 
     async def stop(self) -> None:
         """End the task, at once where nothing is held, else once the last lease is released."""
@@ -81,14 +89,20 @@ class HeartbeatTask:
     async def _run(self) -> None:
         # Not `finally`: in a loop that was closed under the task nothing can be awaited any more.
         try:
-            while (due := self._book.next_due()) is not None:
+            while True:
+                due = self._book.next_due()
+                if due is None:
+                    await self._at_end()
+                    # A lease that was added meanwhile is kept by this task, which still lives.
+                    if self._book.next_due() is None:
+                        return
+                    continue
                 self._wakes_at = due
                 await self._sleep(due - monotonic())
                 await self._beat_due()
         except asyncio.CancelledError:
             await asyncio.shield(self._at_end())
             raise
-        await self._at_end()
 
     async def _sleep(self, seconds: float) -> None:
         with suppress(TimeoutError):

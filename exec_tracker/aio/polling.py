@@ -40,8 +40,10 @@ class AsyncSharedReads:
         try:
             async with entry.lock:
                 if entry.read_at < oldest:
-                    entry.read_at = monotonic()
+                    began = monotonic()
                     entry.seen = await self._read(execution_id)
+                    # Only now: a read that failed or was cancelled has seen nothing.
+                    entry.read_at = began
                 return entry.seen
         finally:
             self._leave(entry)

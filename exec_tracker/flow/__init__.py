@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from exec_tracker.errors import TransientStorageError
 from exec_tracker.flow.claiming import obtain
 from exec_tracker.flow.commands import (
     Ask,
@@ -20,7 +21,7 @@ from exec_tracker.flow.commands import (
     Sleep,
     Within,
 )
-from exec_tracker.flow.plan import Held, LeaseKeeper, Plan
+from exec_tracker.flow.plan import Held, LeaseKeeper, Plan, Pursuit
 from exec_tracker.flow.running import run
 from exec_tracker.flow.saving import save_failure, save_result, withdraw
 from exec_tracker.flow.transactional import execute_in_transaction, transaction_block
@@ -64,19 +65,21 @@ def execute(plan: Plan) -> Generator[Command, Any, ExecutionResult[Any]]:
 def obtain_or_withdraw(
     plan: Plan, *, hands_over: bool = False
 ) -> Generator[Command, Any, Held | ExecutionResult[Any]]:
-    """Claim the key or return its outcome; an interrupt half-way leaves no claim behind.
+    """Claim the key or return its outcome; what ends it half-way leaves no claim.
 
     Where it `hands_over` the claim to a handle, an interrupt that came during the last statement
     is met here, and not by a caller who has no handle yet.
     """
-    claim = plan.new_claim()
+    pursuit = Pursuit(plan.new_claim())
     try:
-        got = yield from obtain(plan, claim)
+        got = yield from obtain(plan, pursuit)
         if hands_over and isinstance(got, Held):
             yield Sleep(0.0, interruptible=True)
-    except (Exception, GeneratorExit):
+    except GeneratorExit:
         raise
-    except BaseException as interrupt:
-        yield from withdraw(plan, claim, interrupt)
+    except BaseException as exc:
+        in_doubt = isinstance(exc, TransientStorageError) and exc.in_doubt
+        if in_doubt or not isinstance(exc, Exception):
+            yield from withdraw(plan, pursuit, exc)
         raise
     return got

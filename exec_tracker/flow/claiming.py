@@ -7,13 +7,14 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from exec_tracker.errors import (
+    ExecutionInProgressError,
     IdempotencyKeyReusedError,
     StorageError,
     TransientStorageError,
 )
 from exec_tracker.flow import refusals
 from exec_tracker.flow.patience import ask_patiently
-from exec_tracker.flow.plan import Held
+from exec_tracker.flow.plan import Held, Pursuit
 from exec_tracker.flow.waiting import wait_for_ending
 from exec_tracker.policies import EventName
 from exec_tracker.repository import ExecutionRepository
@@ -47,12 +48,13 @@ if TYPE_CHECKING:
 TRIES_TO_SEE = 5
 
 
-def obtain(plan: Plan, claim: Claim) -> Obtaining:
+def obtain(plan: Plan, pursuit: Pursuit) -> Obtaining:
     """Claim the key, or return the stored outcome.
 
     Raises IdempotencyKeyReusedError, ExecutionInProgressError, ExecutionAbandonedError,
     ExecutionFailedError, ResultErasedError, or what the database raises; the function has not run.
     """
+    claim = pursuit.claim
     for _ in range(TRIES_TO_SEE):
         sent_at = monotonic()
         claimed = yield from _insert(plan, claim)
@@ -61,7 +63,7 @@ def obtain(plan: Plan, claim: Claim) -> Obtaining:
             return Held(claimed, claim, sent_at)
         seen = yield from ask_patiently(ExecutionRepository.read, plan.new.id)
         if seen is not None:
-            return (yield from _negotiate(plan, claim, sent_at, seen))
+            return (yield from _negotiate(plan, pursuit, sent_at, seen))
     plan.tell(EventName.REFUSED, 0, "hidden")
     raise IdempotencyKeyReusedError(
         f"The key {plan.new.id!r} is used by an execution that this connection may not see."
@@ -74,7 +76,7 @@ def _insert(plan: Plan, claim: Claim) -> Generator[Command, Any, Execution | Non
             ExecutionRepository.insert, plan.new, claim
         )
     except TransientStorageError as exc:
-        if exc.sqlstate == LOCK_NOT_AVAILABLE:
+        if exc.sqlstate == LOCK_NOT_AVAILABLE and not exc.in_doubt:
             raise refusals.locked(plan) from exc
         raise
     except StorageError as exc:
@@ -92,9 +94,9 @@ def _check_replayable(plan: Plan, refused: StorageError) -> Generator[Command, A
         raise refused
 
 
-def _negotiate(plan: Plan, claim: Claim, sent_at: float, seen: Execution) -> Obtaining:
+def _negotiate(plan: Plan, pursuit: Pursuit, sent_at: float, seen: Execution) -> Obtaining:
     """Decide about the row that stands under the key until something comes of it."""
-    policy = plan.policy
+    policy, claim = plan.policy, pursuit.claim
     wait_until = monotonic() + plan.wait_timeout.total_seconds()
     verifies = False
     while True:
@@ -103,11 +105,11 @@ def _negotiate(plan: Plan, claim: Claim, sent_at: float, seen: Execution) -> Obt
             case Mine():
                 plan.tell(EventName.CLAIMED, seen.attempt)
                 # Also where the answer to our own take-over was lost.
-                return Held(seen, claim, sent_at, must_verify=verifies)
+                return Held(seen, claim, sent_at, verifies, pursuit.over_unknown)
             case Replay():
                 return replay(plan, seen)
             case InProgress() if plan.on_running == "wait":
-                seen = yield from wait_for_ending(plan.new.id, wait_until)
+                seen = yield from _wait(plan, claim, wait_until)
                 # A waiter adopts the ending: it never runs what it saw fail.
                 policy = replace(policy, on_failed="raise")
                 plan.tell(EventName.WAITED, seen.attempt)
@@ -115,14 +117,28 @@ def _negotiate(plan: Plan, claim: Claim, sent_at: float, seen: Execution) -> Obt
             case Verify() | TakeOver():
                 sent_at = monotonic()
                 verifies = isinstance(decision, Verify)
+                pursuit.over_unknown = seen.is_abandoned
                 taken = yield from _take_over(plan, claim, seen, verifies=verifies)
                 if taken is not None:
-                    return Held(taken, claim, sent_at, must_verify=verifies)
+                    return Held(taken, claim, sent_at, verifies, pursuit.over_unknown)
             case Conflict() | InProgress() | Abandoned() | Refuse():
                 plan.tell(EventName.REFUSED, seen.attempt, type(decision).__name__)
                 attempts = yield from _history(decision, seen)
                 raise refusals.refusal(plan, decision, seen, attempts)
         seen = yield from _look_again(plan)
+
+
+def _wait(plan: Plan, claim: Claim, until: float) -> Generator[Command, Any, Execution]:
+    """Wait for the ending; what stands there at the time-out may be somebody else's by now."""
+    try:
+        return (yield from wait_for_ending(plan.new.id, until))
+    except ExecutionInProgressError as exc:
+        if exc.execution is None:
+            raise
+        decision = decide(plan.claimant(claim), plan.policy, exc.execution)
+        if isinstance(decision, Conflict):
+            raise refusals.refusal(plan, decision, exc.execution, []) from None
+        raise
 
 
 def _take_over(

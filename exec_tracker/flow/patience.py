@@ -50,6 +50,7 @@ def ask_patiently(method: Callable[..., Any], *arguments: Any) -> Flow:
             in_doubt = in_doubt or exc.in_doubt
             repeatable = in_doubt or exc.sqlstate in SERIALIZATION
             if not repeatable or monotonic() + pause > deadline:
+                exc.in_doubt = in_doubt  # what was sent before may still be committed
                 raise
         yield Sleep(pause)
     raise AssertionError("pauses never end")  # pragma: no cover

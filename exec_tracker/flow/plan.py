@@ -92,3 +92,13 @@ class Held:
     claim: Claim
     sent_at: float
     must_verify: bool = False
+    # It displaced a claim whose outcome is unknown: until the function begins, it still is.
+    over_unknown: bool = False
+
+
+@dataclass(slots=True)
+class Pursuit:
+    """A claim on its way, and what it may have displaced by the time something interrupts it."""
+
+    claim: Claim
+    over_unknown: bool = False

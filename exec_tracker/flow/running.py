@@ -76,7 +76,8 @@ def _verify(plan: Plan, held: Held, lease: HeldLease | None) -> Running:
             return replace(saved, cached=True)
         case DidNotHappen():
             counted = yield from _go_on(held, counts=True)
-            return (yield from _invoke(plan, counted, lease))
+            known = replace(counted, over_unknown=False)
+            return (yield from _invoke(plan, known, lease))
     unknown = refusals.abandoned(held.execution)
     yield from _give_up(plan, held, unknown)
     raise unknown

@@ -21,7 +21,7 @@ from exec_tracker.flow.commands import Ask, Sleep
 from exec_tracker.flow.patience import ask_patiently, pauses
 from exec_tracker.policies import EventName
 from exec_tracker.repository import ExecutionRepository
-from exec_tracker.sqlstates import is_unstorable
+from exec_tracker.sqlstates import READ_ONLY, is_unstorable
 from exec_tracker.types import Execution, ExecutionResult, ExecutionStatus
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from exec_tracker.flow.commands import Command
-    from exec_tracker.flow.plan import Held, Plan
-    from exec_tracker.repository import Claim, Failure
+    from exec_tracker.flow.plan import Held, Plan, Pursuit
+    from exec_tracker.repository import Failure
 
     Saving = Generator[Command, Any, Any]
 
@@ -50,7 +50,7 @@ def save_result(plan: Plan, held: Held, value: Any) -> Saving:
         yield from _save_unstorable(plan, held, unstorable)
         raise unstorable from exc
     try:
-        stored = yield from _save(plan, ExecutionRepository.complete, held.claim.token, text)
+        stored = yield from _save_despite_interrupt(plan, held, text)
         stored = stored or (yield from _own_earlier_write(held, text))
     except StorageError as exc:
         if is_unstorable(exc):
@@ -66,6 +66,23 @@ def save_result(plan: Plan, held: Held, value: Any) -> Saving:
     return ExecutionResult(plan.codec.decode(stored.result_json), cached=False, execution=stored)
 
 
+def _save_despite_interrupt(
+    plan: Plan, held: Held, text: str
+) -> Generator[Command, Any, Execution | None]:
+    """Store the result; an interrupt meanwhile goes on, after a last try to store it."""
+    complete, token = ExecutionRepository.complete, held.claim.token
+    try:
+        return (yield from _save(plan, complete, token, text))
+    except (Exception, GeneratorExit):
+        raise
+    except BaseException as interrupt:
+        try:
+            yield from _save(plan, complete, token, text, _INTERRUPTED_PATIENCE)
+        except ExecTrackerError as exc:
+            interrupt.add_note(f"exec_tracker could not store the result: {exc}")
+        raise
+
+
 def save_failure(
     plan: Plan, held: Held, error: BaseException, *, started: bool, may_retry: bool = True
 ) -> Saving:
@@ -75,9 +92,9 @@ def save_failure(
     effect, unless the function had not started.
     """
     interrupted = not isinstance(error, Exception)
-    unknown = started and (
-        interrupted or isinstance(error, (OutcomeUnknownError, *plan.unknown_on))
-    )
+    unknown = held.over_unknown
+    if started:
+        unknown = interrupted or isinstance(error, (OutcomeUnknownError, *plan.unknown_on))
     retryable = may_retry and not unknown and (not started or plan.retry.is_retryable(error))
     failure = failure_of(
         error,
@@ -101,12 +118,16 @@ def save_failure(
     return stored
 
 
-def withdraw(plan: Plan, claim: Claim, interrupt: BaseException) -> Saving:
-    """Give up a claim that was interrupted while it was made: nothing has run under it."""
-    failure = failure_of(interrupt, retryable=True)
+def withdraw(plan: Plan, pursuit: Pursuit, interrupt: BaseException) -> Saving:
+    """Give up a claim that was interrupted, or left in doubt, while it was made.
+
+    Nothing has run under it; what it displaced is left as it was found.
+    """
+    unknown = pursuit.over_unknown
+    failure = failure_of(interrupt, retryable=not unknown, outcome_unknown=unknown)
     try:
         yield from _save(
-            plan, ExecutionRepository.fail, claim.token, failure, _INTERRUPTED_PATIENCE
+            plan, ExecutionRepository.fail, pursuit.claim.token, failure, _INTERRUPTED_PATIENCE
         )
     except ExecTrackerError as exc:
         interrupt.add_note(f"exec_tracker could not withdraw its claim: {exc}")
@@ -141,7 +162,9 @@ def _save(
     for pause in pauses():
         try:
             written: Execution | None = yield Ask(method, (plan.new.id, token, outcome))
-        except TransientStorageError as exc:
+        except StorageError as exc:
+            if not isinstance(exc, TransientStorageError) and exc.sqlstate != READ_ONLY:
+                raise
             if monotonic() + pause > deadline:
                 raise StorageError(
                     f"The outcome of execution {plan.new.id!r} could not be stored in time: {exc}",

@@ -100,6 +100,9 @@ class Claim(ClaimState):
         """
         held = self._open()
         claim = replace(held.claim, lease=lease)
+        if self._lease is not None:
+            # A renewal on its way would give the lease back its old length.
+            self._driver.quiesce(self._lease)
         kept = self._driver.finish(
             ExecutionRepository.go_on, held.execution.id, claim, held.execution.attempt
         )

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from exec_tracker.flow import Command
+    from exec_tracker.leases import HeldLease
 
 
 class Driver:
@@ -106,6 +107,10 @@ class Driver:
     def finish(self, core: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
         """Do the same for work that began before the tracker was closed."""
         return self._database.ask(core, *arguments, **keywords)
+
+    def quiesce(self, lease: HeldLease) -> None:
+        """Stop renewing a lease, and wait for a renewal that is on its way."""
+        self._heartbeat.quiesce(lease)
 
     def check_open(self) -> None:
         """Raise ConfigurationError once the tracker is closed."""
