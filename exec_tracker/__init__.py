@@ -35,6 +35,7 @@ from exec_tracker.policies import (
     Unknown,
 )
 from exec_tracker.repository import ExecutionRepository
+from exec_tracker.settings import normalise_url
 from exec_tracker.tracker import (
     Claim,
     ExecutionTracker,
@@ -103,5 +104,6 @@ __all__ = [
     "WorkflowExecutionAttempt",
     "__version__",
     "get_execution_tracker",
+    "normalise_url",
     "reset_execution_tracker",
 ]

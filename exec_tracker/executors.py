@@ -15,15 +15,17 @@ if TYPE_CHECKING:
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
-def bind_executor(executor: Callable[..., Any]) -> Callable[[ExecutionContext], Any]:
+def bind_executor(
+    executor: Callable[..., Any], name: str = "executor"
+) -> Callable[[ExecutionContext], Any]:
     """Return the executor as a function of its context, which it may leave out.
 
     Raises ConfigurationError for what is not callable or requires more than one argument.
     """
-    required = _required_positionals(executor)
+    required = _required_positionals(executor, name)
     if required > 1:
         raise ConfigurationError(
-            f"The executor {executor!r} must take no argument, or one for the ExecutionContext; "
+            f"The {name} {executor!r} must take no argument, or one for the ExecutionContext; "
             "bind others with functools.partial or a lambda."
         )
     return executor if required else _ignoring_context(executor)
@@ -37,10 +39,10 @@ def check_session_executor(executor: Callable[..., Any]) -> None:
         )
 
 
-def _required_positionals(executor: Callable[..., Any]) -> int:
+def _required_positionals(executor: Callable[..., Any], name: str = "executor") -> int:
     if not callable(executor):
         raise ConfigurationError(
-            f"The executor must be a function; {executor!r} is not callable. Pass the function "
+            f"The {name} must be a function; {executor!r} is not callable. Pass the function "
             "itself, not the result of calling it."
         )
     try:
@@ -49,7 +51,7 @@ def _required_positionals(executor: Callable[..., Any]) -> int:
         return 0
     required = [one for one in parameters if one.default is one.empty]
     if any(one.kind is one.KEYWORD_ONLY for one in required):
-        raise ConfigurationError(f"The executor {executor!r} must not require keyword arguments.")
+        raise ConfigurationError(f"The {name} {executor!r} must not require keyword arguments.")
     return sum(one.kind in _POSITIONAL for one in required)
 
 

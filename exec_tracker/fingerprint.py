@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 VERSION = "v1"
 # Keyed digests compare with keyed ones only, so that a key may be introduced later.
-KEYED_VERSION = "v1-hmac"
+KEYED_VERSION = "v1:hmac"
 
 
 def canonical_parameters(
@@ -55,7 +55,7 @@ def same_request(stored: str | None, asked: str | None) -> bool:
     """
     if stored is None or asked is None:
         return True
-    if stored.partition(":")[0] != asked.partition(":")[0]:
+    if stored.rpartition(":")[0] != asked.rpartition(":")[0]:
         return True
     return stored == asked
 

@@ -96,7 +96,7 @@ class TrackerSettings:
             retry=call.retry,
             on_running=call.on_running,
             wait_timeout=call.wait_timeout,
-            verify=None if call.verify is None else bind_executor(call.verify),
+            verify=None if call.verify is None else bind_executor(call.verify, "verify="),
             unknown_on=call.unknown_on,
             lease=self.lease if call.lease is DEFAULT else call.lease,
             save_timeout=self.save_timeout if call.save_timeout is None else call.save_timeout,

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, UnboundExecutionError
+from sqlalchemy.orm import Session
 
 from exec_tracker.connections import checkout
 from exec_tracker.errors import ConfigurationError, ExecTrackerError, TransactionControlError
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from sqlalchemy import Connection
-    from sqlalchemy.orm import Session, SessionTransaction
+    from sqlalchemy.orm import SessionTransaction
 
 _READ_SETTINGS = text(
     "SELECT current_setting('lock_timeout'), current_setting('synchronous_commit')"
@@ -28,6 +29,21 @@ _RESTORE_SETTINGS = text(
     "SELECT set_config('lock_timeout', :lock_timeout, true),"
     "       set_config('synchronous_commit', :synchronous_commit, true)"
 )
+
+
+def plain_session(session: Any, kind: type[Any] = Session) -> Any:
+    """Return the session behind a scoped one, or raise ConfigurationError for what is none."""
+    if isinstance(session, kind):
+        return session
+    # scoped_session and async_scoped_session are called for the session of the moment; they have a
+    # registry, which a sessionmaker has not.
+    behind = session() if callable(session) and hasattr(session, "registry") else session
+    if not isinstance(behind, kind):
+        raise ConfigurationError(
+            f"session= takes a {kind.__name__}, not {type(session).__name__}: pass the session "
+            "itself, such as sessionmaker()."
+        )
+    return behind
 
 
 def check_session(session: Session) -> None:
@@ -43,7 +59,18 @@ def check_session(session: Session) -> None:
             "The session is bound to several engines, so one commit cannot cover the claim and the "
             "function's writes. Use a session bound to the one engine that holds both."
         )
-    connection = checkout(session.connection, session.get_bind().dialect)
+    try:
+        dialect = session.get_bind().dialect
+    except UnboundExecutionError:
+        raise ConfigurationError(
+            "The session is bound to no engine. Use a session bound to the one that holds "
+            "workflow_executions."
+        ) from None
+    if dialect.name != "postgresql":
+        raise ConfigurationError(
+            f"exec_tracker needs PostgreSQL; this session is for {dialect.name}."
+        )
+    connection = checkout(session.connection, dialect)
     driver: Any = connection.connection.dbapi_connection
     if driver.autocommit:
         raise ConfigurationError(

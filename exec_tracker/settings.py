@@ -80,6 +80,13 @@ def normalise_url(url: str | URL, *, asynchronous: bool = False) -> URL:
 
 
 def _parse(url: str | URL) -> URL:
+    if not isinstance(url, str | URL):
+        raise ConfigurationError(
+            f"the database must be a URL, an Engine or a sessionmaker, not {type(url).__name__}: "
+            f"write the URL as {_EXAMPLE}"
+        )
+    if isinstance(url, str):
+        url = url.strip()  # read from a file, it often ends in a line break
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):

@@ -170,6 +170,12 @@ class ExecuteOptions(BaseModel):
             kept = {name: value for name, value in own.items() if name not in self.redacted_fields}
             self.__dict__["parameters"] = own
             self._parameters_json = storable_json(kept)
+        fields = self.fingerprint_fields
+        if fields and self.parameters is not None and fields.isdisjoint(self.parameters):
+            # Misspelt, they would make all requests under the key equal.
+            raise ValueError(
+                f"fingerprint_fields names none of the parameters ({', '.join(self.parameters)})"
+            )
         self._canonical = canonical_parameters(self.parameters, self.fingerprint_fields)
         return self
 

@@ -15,6 +15,7 @@ from exec_tracker.flow import execute, execute_in_transaction, obtain_or_withdra
 from exec_tracker.keywords import DEFAULT_LEASE, DEFAULT_SAVE_TIMEOUT, check_options
 from exec_tracker.nesting import entered, refuse_nested
 from exec_tracker.planning import TrackerSettings
+from exec_tracker.sessions import plain_session
 from exec_tracker.types import KeyScope
 
 if TYPE_CHECKING:
@@ -198,7 +199,8 @@ class AsyncExecutionTracker(AsyncExecutionVerbs):
         """Run a block as `ExecutionTracker.transaction` does, with `async with`."""
         self.check_open()
         plan = self._settings.plan_transaction(options, None, settings)
-        return AsyncTransactionBlock(self, plan, self._database.schema, self._sessions, session)
+        given = None if session is None else plain_session(session, _async_session())
+        return AsyncTransactionBlock(self, plan, self._database.schema, self._sessions, given)
 
     @overload
     async def execute_in_transaction(
@@ -237,10 +239,17 @@ class AsyncExecutionTracker(AsyncExecutionVerbs):
         schema = self._database.schema
         with entered(options.execution_id):
             if session is not None:
+                given = plain_session(session, _async_session())
                 return (
-                    await self.drive(execute_in_transaction(plan, schema, owned=False), session)
+                    await self.drive(execute_in_transaction(plan, schema, owned=False), given)
                 ).data
             async with self._sessions() as own:
                 return (
                     await self.drive(execute_in_transaction(plan, schema, owned=True), own)
                 ).data
+
+
+def _async_session() -> type[AsyncSession]:
+    from sqlalchemy.ext.asyncio import AsyncSession  # noqa: PLC0415 # needs greenlet, an extra
+
+    return AsyncSession

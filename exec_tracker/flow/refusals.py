@@ -113,9 +113,10 @@ def _failed(
     if attempts and attempts[-1].attempt == seen.attempt:
         stored = {**(attempts[-1].error or {}), **stored}
     stored.setdefault("message", seen.error_message)
+    said = (seen.error_message or "nothing is known of it").rstrip(".")
     when = f" It may be retried in {decision.retry_after}." if decision.retry_after else ""
     return ExecutionFailedError(
-        f"Execution {seen.id!r} failed in attempt {seen.attempt}: {seen.error_message}.{when}",
+        f"Execution {seen.id!r} failed in attempt {seen.attempt}: {said}.{when}",
         execution=seen,
         retry_after=decision.retry_after,
         error=stored,

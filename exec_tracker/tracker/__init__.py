@@ -15,6 +15,7 @@ from exec_tracker.flow import execute, execute_in_transaction, obtain_or_withdra
 from exec_tracker.keywords import DEFAULT_LEASE, DEFAULT_SAVE_TIMEOUT, check_options
 from exec_tracker.nesting import entered, refuse_nested
 from exec_tracker.planning import TrackerSettings
+from exec_tracker.sessions import plain_session
 from exec_tracker.settings import require_database_url
 from exec_tracker.tracker.claim import Claim
 from exec_tracker.tracker.transaction import TransactionBlock
@@ -204,7 +205,8 @@ class ExecutionTracker(ExecutionVerbs):
         """
         self.check_open()
         plan = self._settings.plan_transaction(options, None, settings)
-        return TransactionBlock(self, plan, self._database.schema, self._sessions, session)
+        given = None if session is None else plain_session(session)
+        return TransactionBlock(self, plan, self._database.schema, self._sessions, given)
 
     def execute_in_transaction(
         self,
@@ -236,6 +238,7 @@ class ExecutionTracker(ExecutionVerbs):
         schema = self._database.schema
         with entered(options.execution_id):
             if session is not None:
+                session = plain_session(session)
                 joined = execute_in_transaction(plan, schema, owned=False)
                 return cast("T", self.drive(joined, session).data)
             with self._sessions() as own:
