@@ -41,6 +41,7 @@ _SECTIONS: dict[str, tuple[str, ...]] = {
         "ExecutionTracker",
         "get_execution_tracker",
         "reset_execution_tracker",
+        "normalise_url",
         "AsyncExecutionTracker",
         "Claim",
         "ExecutionContext",

@@ -61,7 +61,7 @@ def test_chosen_fields_alone_identify_the_request() -> None:
 def test_the_digest_carries_its_version_and_is_stable() -> None:
     # Stored digests are compared with these for as long as rows live.
     expected = "v1:9f89c740ceb46d7418c924a78ac57941d5e96520a46ce6a03d0b9c3a6b8a1a0b"
-    assert digest({"a": [1.0, None, "é"], "b": True}).startswith("v1:hmac:")
+    assert digest({"a": [1.0, None, "é"], "b": True}).startswith("v1:")
     assert len(digest({})) == len(expected)
     assert digest({}) == "v1:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
 
