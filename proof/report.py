@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from proof.cast import MODES
 from proof.killing import killed_is_kept
 from proof.prose import AFTER, CRASHES, INTERLEAVINGS, INTRODUCTION, KILLS, MUTATED
+from proof.stage import STATES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -69,7 +70,7 @@ def _interleavings(found: Findings) -> Iterator[str]:
     furthers = list(dict.fromkeys(case.further for case in found.tallies))
     for mode in MODES:
         cells = {(c.state, c.further): _cell(found, c) for c in found.tallies if c.mode == mode}
-        states = list(dict.fromkeys(state for state, _ in cells))
+        states = [state for state in STATES if any(of == state for of, _ in cells)]
         rows = [
             (further, *(cells.get((state, further), "") for state in states))
             for further in furthers
