@@ -55,7 +55,8 @@ def start_owner(
         )
         owners.append(owner)
         worker.wait_until_begun(owner)
-        eventually(effects.exists)
+        # Opened is not written: killed in between, the effect would not have happened.
+        eventually(lambda: effects.exists() and bool(effects.read_text()))
         return owner
 
     yield start
