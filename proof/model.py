@@ -121,7 +121,7 @@ class Model:
     def mark_running(self, key: str, lease: float | None) -> int:
         """Claim by hand and return the claim's number."""
         row = self._found(key)
-        _legal(row.status in {"pending", "failed"})
+        _legal(row.status == "pending" or (row.status == "failed" and not row.unknown))
         self.rows[key] = self._claimed(row, lease)
         return self.claims
 
@@ -142,7 +142,8 @@ class Model:
 
     def _check_finish(self, row: Row, claim: int | None) -> None:
         if claim is not None:
-            _legal(row.status == "running" and row.claim == claim)
+            undecided = row.status == "failed" and row.unknown
+            _legal((row.status == "running" or undecided) and row.claim == claim)
         else:
             _legal(row.status == "pending" or self._is_free(row))
 

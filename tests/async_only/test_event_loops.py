@@ -169,7 +169,9 @@ def test_a_loop_ends_without_a_warning_while_the_heartbeat_sleeps(
 
     asyncio.run(run())
     gc.collect()
-    assert [one.message for one in caplog.records if one.levelname != "DEBUG"] == []
+    # Of this loop only: another test's tracker may still have a thread that renews its leases.
+    own = [one for one in caplog.records if one.threadName == "MainThread"]
+    assert [one.message for one in own if one.levelname != "DEBUG"] == []
 
 
 async def test_closing_while_work_is_running_lets_it_store_its_result(
