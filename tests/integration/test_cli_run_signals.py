@@ -79,7 +79,11 @@ def test_a_signal_before_the_command_starts_gives_the_key_back(
 
 def _await_a_waiter(url: str) -> None:
     engine = create_engine(normalise_url(url))
-    waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+    # Only in this test's database: other tests have theirs on the same server.
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
     deadline = time.monotonic() + 30
     with engine.connect() as connection:
         while not connection.execute(waiting).scalar_one():

@@ -64,7 +64,10 @@ def test_a_connection_killed_during_the_commit_is_replaced_and_the_work_done_onc
 ) -> None:
     ledger.sleep_at_commit(30)
     first = background(host.execute_in_transaction, options("k", user_id), writing("a"))
-    napping = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+    napping = (
+        "SELECT pid FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event = 'PgSleep'"
+    )
     (backend,) = eventually(lambda: database.all(napping))
     ledger.wake_at_commit()
     database.all("SELECT pg_terminate_backend(%s)", backend["pid"])
