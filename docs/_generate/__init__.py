@@ -1,0 +1,1 @@
+"""What the programs in docs/ that write pages are made of."""
