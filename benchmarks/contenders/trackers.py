@@ -1,0 +1,78 @@
+"""exec_tracker over psycopg2: on a pool of its own, on the host's engine, and in batches."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from sqlalchemy import create_engine
+
+from benchmarks.contenders.base import USER_ID, Contender
+from exec_tracker import ExecuteOptions, ExecutionTracker, normalise_url
+
+_USER = UUID(USER_ID)
+
+
+def _options(key: str, parameters: dict[str, Any] | None = None) -> ExecuteOptions:
+    return ExecuteOptions(
+        idempotency_key=key, workflow_id="charge", user_id=_USER, parameters=parameters
+    )
+
+
+class OwnPool(Contender):
+    """A tracker that was given a URL, called as the README does."""
+
+    def open(self, url: str, callers: int) -> None:
+        """Make the tracker."""
+        self.tracker = ExecutionTracker(url)
+
+    def fresh(self, caller: int, key: str) -> Any:
+        """Call it."""
+        return self.tracker.execute_idempotent(_options(key), self.work)
+
+    def together(self, caller: int, key: str) -> Any:
+        """Call it, and wait."""
+        return self.tracker.execute_idempotent(_options(key), self.work, on_running="wait")
+
+    def close(self) -> None:
+        """Close the tracker."""
+        self.tracker.close()
+
+
+class WithParameters(OwnPool):
+    """The same with parameters to validate, fingerprint and store."""
+
+    def fresh(self, caller: int, key: str) -> Any:
+        """Call it with parameters."""
+        options = _options(key, {"order": 1042, "amount": 4200, "currency": "EUR"})
+        return self.tracker.execute_idempotent(options, self.work)
+
+
+class HostPool(OwnPool):
+    """A tracker that borrows connections of a host's engine."""
+
+    def open(self, url: str, callers: int) -> None:
+        """Make an engine as a host would, and the tracker on it."""
+        self.engine = create_engine(normalise_url(url), pool_size=max(callers, 5))
+        self.tracker = ExecutionTracker(self.engine)
+
+    def close(self) -> None:
+        """Close the tracker, then the engine."""
+        super().close()
+        self.engine.dispose()
+
+
+class Many(OwnPool):
+    """A tracker that is given many keys at a time."""
+
+    keys_per_call: ClassVar[int] = 200
+
+    def open(self, url: str, callers: int) -> None:
+        """Make the tracker; it fails where there is no execute_many yet."""
+        super().open(url, callers)
+        self._execute_many: Any = self.tracker.execute_many  # type: ignore[attr-defined,unused-ignore]
+
+    def fresh(self, caller: int, key: str) -> Any:
+        """Call it with as many options, and return how many results there were."""
+        options = [_options(f"{key}-{n:03}") for n in range(self.keys_per_call)]
+        return len(list(self._execute_many(options, self.work)))
