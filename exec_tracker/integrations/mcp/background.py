@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("exec_tracker")
 
-# Long enough for what is nearly done, and less than what supervisors give a process to stop.
-_FINISH_WITHIN: Final = timedelta(seconds=5)
+# Clients that started a server give it two seconds to stop, and then end it.
+_FINISH_WITHIN: Final = timedelta(seconds=1)
 
 # The event loop itself keeps only weak references to tasks.
 _RUNS: Final[WeakKeyDictionary[AsyncExecutionTracker, set[Run]]] = WeakKeyDictionary()
@@ -93,7 +93,7 @@ class Run:
         """Log what went wrong: whoever asked may be gone, and is told no tracebacks."""
         self._answerable.set()
         if task.cancelled():
-            _log.warning("%s was interrupted; nobody knows whether it happened", self)
+            _log.warning("%s was interrupted by the end of the server", self)
             return
         error = task.exception()
         if isinstance(error, ToolError):
