@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, contextmanager
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from exec_tracker.errors import IllegalTransitionError, OutcomeUnknownError
+from exec_tracker.errors import IllegalTransitionError, LeaseLostError, OutcomeUnknownError
 from exec_tracker.flow import Held
+from exec_tracker.policies import EventName
 from exec_tracker.types import ExecutionResult
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from uuid import UUID
 
     from exec_tracker.context import ExecutionContext
@@ -60,6 +64,7 @@ class ClaimState:
     def __init__(self, plan: Plan, got: Held | ExecutionResult[Any]) -> None:
         """Begin to keep the lease where the claim is ours."""
         self._plan = plan
+        self._block = ExitStack()
         self._held: Held | None = None
         self._lease: HeldLease | None = None
         self._result: Any = None
@@ -71,6 +76,7 @@ class ClaimState:
                 self._lease = plan.leases.hold(execution_id, token, plan.lease, got.sent_at)
         else:
             self._execution, self._result = got.execution, got.data
+            plan.watch.end()
         self._cached = isinstance(got, ExecutionResult)
 
     def __repr__(self) -> str:
@@ -116,6 +122,33 @@ class ClaimState:
                 execution=self._execution,
             )
         return self._held
+
+    @contextmanager
+    def _ending(self, error: BaseException | None = None) -> Iterator[Held]:
+        """End the claim, whatever comes of its last statement."""
+        held = self._open()
+        with self._plan.watch as watch:
+            try:
+                yield held
+            finally:
+                self._release()
+            watch.end(error)
+
+    def _handed_over(self, held: Held, kept: Execution | None) -> None:
+        """Let go of a claim that somebody else is to finish."""
+        self._release()
+        if kept is None:
+            error = LeaseLostError(execution=held.execution)
+            self._tell(EventName.LOST, held)
+            self._plan.watch.end(error)
+            raise error
+        self._execution = kept
+        self._tell(EventName.DETACHED, held)
+        self._plan.watch.end()
+
+    def _tell(self, name: EventName, held: Held) -> None:
+        ran = monotonic() - held.began_at
+        self._plan.tell(name, held.execution.attempt, seconds=ran)
 
     def _release(self) -> None:
         self._held = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -27,6 +26,7 @@ from exec_tracker.keywords import (
     check_options,
     check_size,
 )
+from exec_tracker.observing import CallWatch, ObservedCall, Watch
 from exec_tracker.repository import NewExecution
 
 if TYPE_CHECKING:
@@ -35,10 +35,9 @@ if TYPE_CHECKING:
 
     from exec_tracker.flow import LeaseKeeper
     from exec_tracker.keywords import ExecuteSettings, TransactionSettings
+    from exec_tracker.observing import Instrumentation
     from exec_tracker.policies import ExecutionEvent
     from exec_tracker.types import ExecuteOptions
-
-_log = logging.getLogger("exec_tracker")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +54,20 @@ class TrackerSettings:
     max_error_chars: int = MAX_TEXT
     on_event: Callable[[ExecutionEvent], None] | None = None
 
+    instrumentations: tuple[Instrumentation, ...] = ()
+    _unwatched: Watch = field(init=False, repr=False, compare=False)
+
     def __post_init__(self) -> None:
         """Refuse settings that cannot work."""
         check_lease(self.lease)
         check_duration("save_timeout", self.save_timeout)
+        object.__setattr__(self, "_unwatched", Watch(self.on_event))
+
+    def watch(self, method: str, options: ExecuteOptions) -> Watch:
+        """Let everybody who watches see a call; the one that nobody sees is shared."""
+        if not self.instrumentations:
+            return self._unwatched
+        return CallWatch(self.on_event, self.instrumentations, ObservedCall.of(method, options))
 
     def new_execution(self, options: ExecuteOptions) -> NewExecution:
         """Say what the row of a request is made of.
@@ -83,6 +92,7 @@ class TrackerSettings:
         executor: Callable[..., Any],
         leases: LeaseKeeper,
         settings: ExecuteSettings,
+        watch: Watch,
     ) -> Plan:
         """Check every argument and gather them; raises ConfigurationError."""
         check_keywords(settings, CallSettings)
@@ -103,22 +113,27 @@ class TrackerSettings:
             max_error_chars=self.max_error_chars,
             claimed_by=self.claimed_by,
             leases=leases,
-            observe=safe_observer(self.on_event),
+            watch=watch,
         )
 
     def plan_claim(
-        self, options: ExecuteOptions, leases: LeaseKeeper, settings: ExecuteSettings
+        self,
+        options: ExecuteOptions,
+        leases: LeaseKeeper,
+        settings: ExecuteSettings,
+        watch: Watch,
     ) -> Plan:
         """Check the arguments of a claim that a handle holds; raises ConfigurationError."""
         if settings.get("verify") is not None:
             raise ConfigurationError("verify= needs a function to run after it; use execute().")
-        return self.plan(options, _unused, leases, {"result_type": Any, **settings})
+        return self.plan(options, _unused, leases, {"result_type": Any, **settings}, watch)
 
     def plan_transaction(
         self,
         options: ExecuteOptions,
         executor: Callable[..., Any] | None,
         settings: TransactionSettings,
+        watch: Watch,
     ) -> Plan:
         """Plan for the transactional mode, in which the transaction takes the lease's place.
 
@@ -140,30 +155,11 @@ class TrackerSettings:
                 # Where the function commits behind our back, the claim is then found abandoned.
                 "lease": DEFAULT_LEASE,
             },
+            watch,
         )
         kind = Any if executor is None and call.result_type is None else call.result_type
         codec = codec_for(executor or _unused, kind, max_bytes=self.max_result_bytes)
         return replace(plan, executor=executor or NO_FUNCTION, codec=codec)
-
-
-def safe_observer(
-    observe: Callable[[ExecutionEvent], None] | None,
-) -> Callable[[ExecutionEvent], None]:
-    """Keep a host's observer from disturbing what it observes."""
-    if observe is None:
-        return _ignore
-
-    def safely(event: ExecutionEvent) -> None:
-        try:
-            observe(event)
-        except Exception:  # noqa: BLE001 # whatever it is, it is the observer's
-            _log.exception("on_event raised for %s", event)
-
-    return safely
-
-
-def _ignore(_event: ExecutionEvent) -> None:
-    """Do nothing with an event."""
 
 
 def _unused() -> None:

@@ -21,17 +21,25 @@ class EventName(StrEnum):
     FAILED = "failed"
     ABANDONED = "abandoned"
     LOST = "lost"
+    DETACHED = "detached"
 
 
 @dataclass(frozen=True, slots=True)
 class ExecutionEvent:
-    """One decision about one execution, as `on_event` receives it."""
+    """One decision about one execution, as `on_event` receives it.
+
+    `duration` is how long the function ran, or a caller waited for another's run, where that has
+    just ended. `trace_context` is what was stored with the row that was found: by whoever ran it,
+    or began to. It is left out where the row is another user's.
+    """
 
     name: EventName
     execution_id: str
     workflow_id: str
     attempt: int
     detail: str | None = None
+    duration: timedelta | None = None
+    trace_context: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

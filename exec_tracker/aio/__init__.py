@@ -62,7 +62,7 @@ class AsyncExecutionTracker(AsyncExecutionVerbs):
     ) -> None:
         """Prepare a tracker as ExecutionTracker does; nothing is connected before a call."""
         super().__init__(bind, schema=schema)
-        named = {} if claimed_by is None else {"claimed_by": claimed_by}
+        named: dict[str, Any] = {} if claimed_by is None else {"claimed_by": claimed_by}
         self._settings = TrackerSettings(
             lease=lease,
             save_timeout=save_timeout,
@@ -145,20 +145,22 @@ class AsyncExecutionTracker(AsyncExecutionVerbs):
         self.check_open()
         check_options(options)
         refuse_nested(options.execution_id)
-        plan = self._settings.plan(options, executor, self._heartbeat, settings)
-        return cast("ExecutionResult[Any]", await self.drive(execute(plan)))
+        with self._settings.watch("execute", options) as watch:
+            plan = self._settings.plan(options, executor, self._heartbeat, settings, watch)
+            return cast("ExecutionResult[Any]", watch.ended(await self.drive(execute(plan))))
 
     def claim(self, options: ExecuteOptions, **settings: Unpack[ExecuteSettings]) -> PendingClaim:
         """Claim as `ExecutionTracker.claim`: `async with tracker.claim(…)`, or await it."""
         self.check_open()
         check_options(options)
         refuse_nested(options.execution_id)
-        plan = self._settings.plan_claim(options, self._heartbeat, settings)
+        with self._settings.watch("claim", options) as watch:
+            plan = self._settings.plan_claim(options, self._heartbeat, settings, watch)
 
         async def obtain() -> AsyncClaim:
-            return AsyncClaim(
-                self, plan, await self.drive(obtain_or_withdraw(plan, hands_over=True))
-            )
+            with watch:
+                got = await self.drive(obtain_or_withdraw(plan, hands_over=True))
+                return AsyncClaim(self, plan, got)
 
         return PendingClaim(obtain)
 
@@ -198,8 +200,10 @@ class AsyncExecutionTracker(AsyncExecutionVerbs):
     ) -> AsyncTransactionBlock:
         """Run a block as `ExecutionTracker.transaction` does, with `async with`."""
         self.check_open()
-        plan = self._settings.plan_transaction(options, None, settings)
-        given = None if session is None else plain_session(session, _async_session())
+        check_options(options)
+        with self._settings.watch("transaction", options) as watch:
+            plan = self._settings.plan_transaction(options, None, settings, watch)
+            given = None if session is None else plain_session(session, _async_session())
         return AsyncTransactionBlock(self, plan, self._database.schema, self._sessions, given)
 
     @overload
@@ -235,18 +239,17 @@ class AsyncExecutionTracker(AsyncExecutionVerbs):
         """
         self.check_open()
         check_options(options)
-        plan = self._settings.plan_transaction(options, executor, settings)
-        schema = self._database.schema
-        with entered(options.execution_id):
+        watch = self._settings.watch("execute_in_transaction", options)
+        with entered(options.execution_id), watch:
+            plan = self._settings.plan_transaction(options, executor, settings, watch)
+            schema = self._database.schema
             if session is not None:
                 given = plain_session(session, _async_session())
-                return (
-                    await self.drive(execute_in_transaction(plan, schema, owned=False), given)
-                ).data
+                joined = execute_in_transaction(plan, schema, owned=False)
+                return watch.ended(await self.drive(joined, given)).data
             async with self._sessions() as own:
-                return (
-                    await self.drive(execute_in_transaction(plan, schema, owned=True), own)
-                ).data
+                flow = execute_in_transaction(plan, schema, owned=True)
+                return watch.ended(await self.drive(flow, own)).data
 
 
 def _async_session() -> type[AsyncSession]:

@@ -9,6 +9,7 @@ from exec_tracker import recovery
 from exec_tracker.errors import LeaseLostError
 from exec_tracker.flow import save_failure, save_result
 from exec_tracker.handles import ClaimState
+from exec_tracker.policies import EventName
 from exec_tracker.repository import ExecutionRepository
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ class AsyncClaim(ClaimState):
         self._driver = driver
 
     async def __aenter__(self) -> Self:
-        """Give the handle."""
+        """Give the handle; what runs in the block belongs to the claim."""
+        self._block.enter_context(self._plan.watch)
         return self
 
     async def __aexit__(
@@ -40,40 +42,40 @@ class AsyncClaim(ClaimState):
         traceback: TracebackType | None,
     ) -> None:
         """Record what ended the block, unless the claim has ended before."""
-        if self._held is None:
-            return
-        failure = error or self._left_open()
-        await self.fail(failure)
-        if error is None:
-            raise failure
+        with self._block:
+            if self._held is None:
+                return
+            failure = error or self._left_open()
+            await self.fail(failure)
+            if error is None:
+                raise failure
 
     async def complete(self, result: Any = None) -> Any:
         """Await `Claim.complete`."""
-        flow = save_result(self._plan, self._open(), result)
-        try:
-            stored = await self._driver.drive(flow)
-        finally:
-            self._release()
+        with self._ending() as held:
+            stored = await self._driver.drive(save_result(self._plan, held, result))
         self._execution, self._result = stored.execution, stored.data
         return stored.data
 
     async def fail(self, error: BaseException | str, *, retryable: bool = True) -> None:
         """Await `Claim.fail`."""
-        held = self._open()
-        try:
-            if isinstance(error, BaseException):
-                flow = save_failure(self._plan, held, error, started=True, may_retry=retryable)
-                self._execution = await self._driver.drive(flow) or self._execution
-            else:
-                self._execution = await self._driver.finish(
-                    recovery.mark_failed,
-                    held.execution.id,
-                    error,
-                    retryable=retryable,
-                    token=held.claim.token,
-                )
-        finally:
-            self._release()
+        if not isinstance(error, BaseException):
+            await self._fail(error, retryable=retryable)
+            return
+        with self._ending(error) as held:
+            flow = save_failure(self._plan, held, error, started=True, may_retry=retryable)
+            self._execution = await self._driver.drive(flow) or self._execution
+
+    async def _fail(self, message: str, *, retryable: bool) -> None:
+        with self._ending() as held:
+            self._execution = await self._driver.finish(
+                recovery.mark_failed,
+                held.execution.id,
+                message,
+                retryable=retryable,
+                token=held.claim.token,
+            )
+            self._tell(EventName.FAILED, held)
 
     async def heartbeat(self) -> None:
         """Await `Claim.heartbeat`."""
@@ -93,10 +95,7 @@ class AsyncClaim(ClaimState):
         kept = await self._driver.finish(
             ExecutionRepository.go_on, held.execution.id, claim, held.execution.attempt
         )
-        self._release()
-        if kept is None:
-            raise LeaseLostError(execution=held.execution)
-        self._execution = kept
+        self._handed_over(held, kept)
 
 
 class PendingClaim:

@@ -16,6 +16,7 @@ from exec_tracker.database import Database
 from exec_tracker.errors import ConfigurationError
 from exec_tracker.executors import is_asynchronous
 from exec_tracker.flow import Ask, EscapedStopError, Invoke, Lend, Poll, Sleep, Within
+from exec_tracker.instrumenting import Instrumented
 from exec_tracker.repository import ExecutionRepository
 from exec_tracker.settings import normalise_url
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from exec_tracker.leases import HeldLease, Renewal
 
 
-class AsyncDriver:
+class AsyncDriver(Instrumented):
     """The async twin of Driver: the same core, called in greenlets, so that the loop runs on.
 
     What is being written when the caller is cancelled is awaited to its end; the cancellation is
@@ -158,8 +159,9 @@ class AsyncDriver:
         await _to_the_end(self._heartbeat.beat([lease]), [])
 
     async def _renew(self, claims: Sequence[Renewal]) -> dict[UUID, bool]:
-        renewed: dict[UUID, bool] = await greenlet_spawn(self._database.renew, claims)
-        return renewed
+        with self._renewing(claims) as answer:
+            answer.update(await greenlet_spawn(self._database.renew, claims))
+        return answer
 
     async def _close_renewals(self) -> None:
         await greenlet_spawn(self._database.close)

@@ -43,12 +43,13 @@ class AsyncTransactionBlock(TransactionState):
         """Claim the key, or find its outcome; raises as `execute_in_transaction` does."""
         async with self._stack as stack:
             stack.enter_context(entered(self._plan.new.id))
+            stack.enter_context(self._plan.watch)
             if self._given is None:
                 self._given = await stack.enter_async_context(self._sessions())
             self.session = self._given
             got = await self._driver.drive(self._flow, self.session)
             if not isinstance(got, Lend):
-                self._found(got)
+                self._found(self._plan.watch.ended(got))
             self._stack = stack.pop_all()
         return self
 
@@ -67,5 +68,7 @@ class AsyncTransactionBlock(TransactionState):
             try:
                 self._ended(await self._driver.drive(self._flow, self.session, step, answer))
             except BaseException as raised:
+                self._plan.watch.end(raised)
                 if raised is not error:
                     raise
+            self._plan.watch.end()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from exec_tracker.errors import (
     ExecutionInProgressError,
+    ExecutionNotFoundError,
     IdempotencyKeyReusedError,
     StorageError,
     TransientStorageError,
@@ -64,7 +65,7 @@ def obtain(plan: Plan, pursuit: Pursuit) -> Obtaining:
         seen = yield from ask_patiently(ExecutionRepository.read, plan.new.id)
         if seen is not None:
             return (yield from _negotiate(plan, pursuit, sent_at, seen))
-    plan.tell(EventName.REFUSED, 0, "hidden")
+    plan.tell(EventName.REFUSED, 0, "Hidden")
     raise IdempotencyKeyReusedError(
         f"The key {plan.new.id!r} is used by an execution that this connection may not see."
     )
@@ -109,10 +110,9 @@ def _negotiate(plan: Plan, pursuit: Pursuit, sent_at: float, seen: Execution) ->
             case Replay():
                 return replay(plan, seen)
             case InProgress() if plan.on_running == "wait":
-                seen = yield from _wait(plan, claim, wait_until)
+                seen = yield from _wait(plan, claim, seen, wait_until)
                 # A waiter adopts the ending: it never runs what it saw fail.
                 policy = replace(policy, on_failed="raise")
-                plan.tell(EventName.WAITED, seen.attempt)
                 continue
             case Verify() | TakeOver():
                 sent_at = monotonic()
@@ -122,23 +122,37 @@ def _negotiate(plan: Plan, pursuit: Pursuit, sent_at: float, seen: Execution) ->
                 if taken is not None:
                     return Held(taken, claim, sent_at, verifies, pursuit.over_unknown)
             case Conflict() | InProgress() | Abandoned() | Refuse():
-                plan.tell(EventName.REFUSED, seen.attempt, type(decision).__name__)
+                plan.tell_refusal(decision, seen)
                 attempts = yield from _history(decision, seen)
                 raise refusals.refusal(plan, decision, seen, attempts)
         seen = yield from _look_again(plan)
 
 
-def _wait(plan: Plan, claim: Claim, until: float) -> Generator[Command, Any, Execution]:
+def _wait(
+    plan: Plan, claim: Claim, running: Execution, until: float
+) -> Generator[Command, Any, Execution]:
     """Wait for the ending; what stands there at the time-out may be somebody else's by now."""
     try:
-        return (yield from wait_for_ending(plan.new.id, until))
+        return (yield from _timed_wait(plan, running, until))
     except ExecutionInProgressError as exc:
-        if exc.execution is None:
-            raise
-        decision = decide(plan.claimant(claim), plan.policy, exc.execution)
+        seen = exc.execution or running
+        decision = decide(plan.claimant(claim), plan.policy, seen)
+        plan.tell_refusal(decision, seen)
         if isinstance(decision, Conflict):
-            raise refusals.refusal(plan, decision, exc.execution, []) from None
+            raise refusals.refusal(plan, decision, seen, []) from None
         raise
+    except ExecutionNotFoundError:
+        plan.tell(EventName.REFUSED, running.attempt, "Vanished")
+        raise
+
+
+def _timed_wait(plan: Plan, running: Execution, until: float) -> Generator[Command, Any, Execution]:
+    began = monotonic()
+    try:
+        return (yield from wait_for_ending(plan.new.id, until))
+    finally:
+        waited = monotonic() - began
+        plan.tell(EventName.WAITED, running.attempt, seconds=waited, found=running)
 
 
 def _take_over(
@@ -153,7 +167,7 @@ def _take_over(
             raise refusals.locked(plan) from exc
         raise
     if taken is not None:
-        plan.tell(EventName.TAKEN_OVER, taken.attempt, f"was {seen.status}")
+        plan.tell(EventName.TAKEN_OVER, taken.attempt, f"was {seen.status}", found=seen)
     return taken
 
 
@@ -177,6 +191,7 @@ def _history(decision: object, seen: Execution) -> Generator[Command, Any, list[
 def _look_again(plan: Plan) -> Generator[Command, Any, Execution]:
     seen: Execution | None = yield from ask_patiently(ExecutionRepository.read, plan.new.id)
     if seen is None:
+        plan.tell(EventName.REFUSED, 0, "Vanished")
         raise refusals.vanished(plan.new.id)
     return seen
 
@@ -184,6 +199,7 @@ def _look_again(plan: Plan) -> Generator[Command, Any, Execution]:
 def replay(plan: Plan, seen: Execution) -> ExecutionResult[Any]:
     """Return the stored result in its type, or raise ResultErasedError."""
     if seen.erased_at is not None:
+        plan.tell(EventName.REFUSED, seen.attempt, "Erased", found=seen)
         raise refusals.erased(seen)
-    plan.tell(EventName.REPLAYED, seen.attempt)
+    plan.tell(EventName.REPLAYED, seen.attempt, found=seen)
     return ExecutionResult(plan.codec.decode(seen.result_json), cached=True, execution=seen)

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 class Transaction:
     """Where a call works: in which schema, until when it waits, and whether it may commit.
 
-    `recorded` tells that a failure stands in the row: an outcome, and not a claim alone.
+    `recorded` tells that a failure stands in the row: an outcome, and not a claim alone. `ran` is
+    how many seconds the function took.
     """
 
     plan: Plan
@@ -44,6 +45,7 @@ class Transaction:
     deadline: float
     owned: bool
     recorded: bool = False
+    ran: float | None = None
 
     @classmethod
     def of(cls, plan: Plan, schema: str | None, *, owned: bool) -> Transaction:
@@ -81,6 +83,7 @@ def begin(work: Transaction) -> Generator[Command, Any, Execution | ExecutionRes
         if exc.sqlstate == LOCK_NOT_AVAILABLE:
             raise refusals.locked(work.plan) from exc
         raise
+    work.plan.tell(EventName.REFUSED, 0, "Hidden")
     raise IdempotencyKeyReusedError(
         f"The key {work.plan.new.id!r} is used by an execution that this connection may not see."
     )
@@ -100,7 +103,7 @@ def _negotiate(
                     ExecutionRepository.take_over, seen, work.claim, plan.new.fingerprint
                 )
                 if taken is not None:
-                    plan.tell(EventName.TAKEN_OVER, taken.attempt, f"was {seen.status}")
+                    plan.tell(EventName.TAKEN_OVER, taken.attempt, f"was {seen.status}", found=seen)
                     return taken
             case _:
                 raise (yield from _refusal(work, decision, seen))
@@ -108,6 +111,7 @@ def _negotiate(
             raise refusals.locked(plan)
         again: Execution | None = yield from work.read()
         if again is None:
+            plan.tell(EventName.REFUSED, 0, "Vanished")
             raise refusals.vanished(plan.new.id)
         seen = again
 
@@ -122,7 +126,7 @@ def _replayed(work: Transaction, seen: Execution) -> ExecutionResult[Any]:
 def _refusal(
     work: Transaction, decision: Any, seen: Execution
 ) -> Generator[Command, Any, Exception]:
-    work.plan.tell(EventName.REFUSED, seen.attempt, type(decision).__name__)
+    work.plan.tell_refusal(decision, seen)
     if isinstance(decision, Mine):  # pragma: no cover # our claims are never committed running
         return ExecutionInProgressError(execution=seen)
     attempts = []

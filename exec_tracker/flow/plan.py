@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
 from exec_tracker.context import ExecutionContext
 from exec_tracker.policies import EventName, ExecutionEvent
 from exec_tracker.repository import Claim
-from exec_tracker.transitions import Claimant
+from exec_tracker.transitions import Claimant, Conflict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import timedelta
     from uuid import UUID
 
     from exec_tracker.codec import ResultCodec
     from exec_tracker.leases import HeldLease
+    from exec_tracker.observing import Watch
     from exec_tracker.policies import RetryPolicy
     from exec_tracker.repository import NewExecution
-    from exec_tracker.transitions import Policy
+    from exec_tracker.transitions import Decision, Policy
     from exec_tracker.types import Execution, OnRunning
 
 
@@ -56,7 +58,7 @@ class Plan:
     max_error_chars: int
     claimed_by: str
     leases: LeaseKeeper
-    observe: Callable[[ExecutionEvent], None]
+    watch: Watch
 
     def new_claim(self) -> Claim:
         """Make a claim with a fresh token."""
@@ -79,9 +81,29 @@ class Plan:
             _beat=self.leases.beat_now,
         )
 
-    def tell(self, name: EventName, attempt: int, detail: str | None = None) -> None:
-        """Report one decision to the host's observer."""
-        self.observe(ExecutionEvent(name, self.new.id, self.new.workflow_id, attempt, detail))
+    def tell(
+        self,
+        name: EventName,
+        attempt: int,
+        detail: str | None = None,
+        *,
+        seconds: float | None = None,
+        found: Execution | None = None,
+    ) -> None:
+        """Report one decision to whoever watches: how long it took, and the row it is about."""
+        if self.watch.listens:
+            duration = None if seconds is None else timedelta(seconds=seconds)
+            trace = getattr(found, "trace_context", None)
+            new = self.new
+            self.watch.observe(
+                ExecutionEvent(name, new.id, new.workflow_id, attempt, detail, duration, trace)
+            )
+
+    def tell_refusal(self, decision: Decision, seen: Execution) -> None:
+        """Report that nothing is run because of what was seen; a stranger's trace is not told."""
+        foreign = isinstance(decision, Conflict) and decision.differs is None
+        reason = type(decision).__name__
+        self.tell(EventName.REFUSED, seen.attempt, reason, found=None if foreign else seen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +116,8 @@ class Held:
     must_verify: bool = False
     # It displaced a claim whose outcome is unknown: until the function begins, it still is.
     over_unknown: bool = False
+    # When it became ours: the function begins then.
+    began_at: float = field(default_factory=monotonic)
 
 
 @dataclass(slots=True)

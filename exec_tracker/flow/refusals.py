@@ -14,6 +14,7 @@ from exec_tracker.errors import (
     IdempotencyKeyReusedError,
     ResultErasedError,
 )
+from exec_tracker.policies import EventName
 from exec_tracker.transitions import Conflict, InProgress, Refuse
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def in_progress(seen: Execution) -> ExecutionInProgressError:
 
 def locked(plan: Plan) -> ExecutionInProgressError:
     """Say that another transaction holds the key, whose row cannot be seen yet."""
+    plan.tell(EventName.REFUSED, 0, "Locked")
     return ExecutionInProgressError(
         f"Execution {plan.new.id!r} is held by another transaction. Ask again later.",
         retry_after=_SOON,

@@ -114,4 +114,4 @@ def _go_on(held: Held, *, counts: bool) -> Generator[Command, Any, Held]:
             "began; nothing was run here.",
             execution=held.execution,
         )
-    return replace(held, execution=standing, sent_at=sent_at)
+    return replace(held, execution=standing, sent_at=sent_at, began_at=monotonic())

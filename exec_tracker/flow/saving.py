@@ -43,11 +43,12 @@ def save_result(plan: Plan, held: Held, value: Any) -> Saving:
 
     Raises ResultNotStorableError, LeaseLostError or StorageError, each carrying the result.
     """
+    ran = monotonic() - held.began_at
     try:
         text = plan.codec.encode(value)
     except ResultNotStorableError as exc:
         unstorable = _unstorable(str(exc), value)
-        yield from _save_unstorable(plan, held, unstorable)
+        yield from _save_unstorable(plan, held, unstorable, ran)
         raise unstorable from exc
     try:
         stored = yield from _save_despite_interrupt(plan, held, text)
@@ -55,14 +56,14 @@ def save_result(plan: Plan, held: Held, value: Any) -> Saving:
     except StorageError as exc:
         if is_unstorable(exc):
             unstorable = _unstorable(str(exc), value)
-            yield from _save_unstorable(plan, held, unstorable)
+            yield from _save_unstorable(plan, held, unstorable, ran)
             raise unstorable from exc
         exc.result = value
         raise
     if stored is None:
-        plan.tell(EventName.LOST, held.execution.attempt)
+        plan.tell(EventName.LOST, held.execution.attempt, seconds=ran)
         raise _lost(held, value)
-    plan.tell(EventName.COMPLETED, stored.attempt)
+    plan.tell(EventName.COMPLETED, stored.attempt, seconds=ran)
     return ExecutionResult(plan.codec.decode(stored.result_json), cached=False, execution=stored)
 
 
@@ -91,6 +92,7 @@ def save_failure(
     The caller raises the exception, whatever happens here. An interrupt says nothing about the
     effect, unless the function had not started.
     """
+    ran = monotonic() - held.began_at
     interrupted = not isinstance(error, Exception)
     unknown = held.over_unknown
     if started:
@@ -114,7 +116,7 @@ def save_failure(
     if stored is None:
         error.add_note("exec_tracker did not record this failure: the claim was lost before.")
     name = EventName.ABANDONED if unknown else EventName.FAILED
-    plan.tell(name if stored else EventName.LOST, held.execution.attempt)
+    plan.tell(name if stored else EventName.LOST, held.execution.attempt, seconds=ran)
     return stored
 
 
@@ -141,13 +143,13 @@ def _unstorable(reason: str, value: Any) -> ResultNotStorableError:
     )
 
 
-def _save_unstorable(plan: Plan, held: Held, error: ResultNotStorableError) -> Saving:
+def _save_unstorable(plan: Plan, held: Held, error: ResultNotStorableError, ran: float) -> Saving:
     failure = failure_of(error, retryable=False, limit=plan.max_error_chars)
     try:
         yield from _save(plan, ExecutionRepository.fail, held.claim.token, failure)
     except ExecTrackerError as exc:
         error.add_note(f"exec_tracker could not record this either: {exc}")
-    plan.tell(EventName.FAILED, held.execution.attempt, "result not storable")
+    plan.tell(EventName.FAILED, held.execution.attempt, "result not storable", seconds=ran)
 
 
 def _save(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import DBAPIError
@@ -104,8 +105,12 @@ def _once(work: Transaction) -> Transacting:
     if isinstance(claimed, ExecutionResult):
         return claimed
     loan = yield Within(sessions.lend, ())
+    began = monotonic()
     try:
-        value = yield Lend(work.plan.executor)
+        try:
+            value = yield Lend(work.plan.executor)
+        finally:
+            work.ran = monotonic() - began
         text = yield from _keep(work, loan, value)
     except GeneratorExit:
         raise
@@ -144,10 +149,11 @@ def _complete(work: Transaction, claimed: Execution, value: Any, text: str) -> T
         ExecutionRepository.complete, claimed.id, work.claim.token, text
     )
     if stored is None:
+        work.plan.tell(EventName.LOST, claimed.attempt, seconds=work.ran)
         raise LeaseLostError(execution=claimed, result=value)
     if work.owned:
         yield Within(sessions.commit, ())
-    work.plan.tell(EventName.COMPLETED, stored.attempt)
+    work.plan.tell(EventName.COMPLETED, stored.attempt, seconds=work.ran)
     data = work.plan.codec.decode(stored.result_json)
     return ExecutionResult(data, cached=False, execution=stored)
 
@@ -177,4 +183,4 @@ def _record(
         work.recorded = True
     except Exception as exc:  # noqa: BLE001 # the function's own exception matters more
         error.add_note(f"exec_tracker could not record this failure: {exc}")
-    plan.tell(EventName.FAILED, claimed.attempt)
+    plan.tell(EventName.FAILED, claimed.attempt, seconds=work.ran)

@@ -78,7 +78,7 @@ class ExecutionTracker(ExecutionVerbs):
         tables where search_path does not find them. Raises ConfigurationError for what cannot work.
         """
         super().__init__(bind, schema=schema)
-        named = {} if claimed_by is None else {"claimed_by": claimed_by}
+        named: dict[str, Any] = {} if claimed_by is None else {"claimed_by": claimed_by}
         self._settings = TrackerSettings(
             lease=lease,
             save_timeout=save_timeout,
@@ -141,8 +141,9 @@ class ExecutionTracker(ExecutionVerbs):
         _refuse_asynchronous(executor)
         check_options(options)
         refuse_nested(options.execution_id)
-        plan = self._settings.plan(options, executor, self._heartbeat, settings)
-        return cast("ExecutionResult[T]", self.drive(execute(plan)))
+        with self._settings.watch("execute", options) as watch:
+            plan = self._settings.plan(options, executor, self._heartbeat, settings, watch)
+            return cast("ExecutionResult[T]", watch.ended(self.drive(execute(plan))))
 
     def claim(self, options: ExecuteOptions, **settings: Unpack[ExecuteSettings]) -> Claim:
         """Claim the key for work that is not one function, or that ends in another process.
@@ -154,8 +155,9 @@ class ExecutionTracker(ExecutionVerbs):
         self.check_open()
         check_options(options)
         refuse_nested(options.execution_id)
-        plan = self._settings.plan_claim(options, self._heartbeat, settings)
-        return Claim(self, plan, self.drive(obtain_or_withdraw(plan, hands_over=True)))
+        with self._settings.watch("claim", options) as watch:
+            plan = self._settings.plan_claim(options, self._heartbeat, settings, watch)
+            return Claim(self, plan, self.drive(obtain_or_withdraw(plan, hands_over=True)))
 
     def idempotent(
         self,
@@ -204,8 +206,10 @@ class ExecutionTracker(ExecutionVerbs):
         See TransactionBlock; guarantees and errors are those of `execute_in_transaction`.
         """
         self.check_open()
-        plan = self._settings.plan_transaction(options, None, settings)
-        given = None if session is None else plain_session(session)
+        check_options(options)
+        with self._settings.watch("transaction", options) as watch:
+            plan = self._settings.plan_transaction(options, None, settings, watch)
+            given = None if session is None else plain_session(session)
         return TransactionBlock(self, plan, self._database.schema, self._sessions, given)
 
     def execute_in_transaction(
@@ -234,16 +238,17 @@ class ExecutionTracker(ExecutionVerbs):
         self.check_open()
         _refuse_asynchronous(executor)
         check_options(options)
-        plan = self._settings.plan_transaction(options, executor, settings)
-        schema = self._database.schema
-        with entered(options.execution_id):
+        watch = self._settings.watch("execute_in_transaction", options)
+        with entered(options.execution_id), watch:
+            plan = self._settings.plan_transaction(options, executor, settings, watch)
+            schema = self._database.schema
             if session is not None:
                 session = plain_session(session)
                 joined = execute_in_transaction(plan, schema, owned=False)
-                return cast("T", self.drive(joined, session).data)
+                return cast("T", watch.ended(self.drive(joined, session)).data)
             with self._sessions() as own:
                 flow = execute_in_transaction(plan, schema, owned=True)
-                return cast("T", self.drive(flow, own).data)
+                return cast("T", watch.ended(self.drive(flow, own)).data)
 
 
 def _refuse_asynchronous(executor: Callable[..., object]) -> None:

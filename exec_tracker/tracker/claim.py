@@ -9,6 +9,7 @@ from exec_tracker import recovery
 from exec_tracker.errors import LeaseLostError
 from exec_tracker.flow import save_failure, save_result
 from exec_tracker.handles import ClaimState
+from exec_tracker.policies import EventName
 from exec_tracker.repository import ExecutionRepository
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ class Claim(ClaimState):
         self._driver = driver
 
     def __enter__(self) -> Self:
-        """Give the handle."""
+        """Give the handle; what runs in the block belongs to the claim."""
+        self._block.enter_context(self._plan.watch)
         return self
 
     def __exit__(
@@ -43,12 +45,13 @@ class Claim(ClaimState):
         traceback: TracebackType | None,
     ) -> None:
         """Record what ended the block, unless the claim has ended before."""
-        if self._held is None:
-            return
-        failure = error or self._left_open()
-        self.fail(failure)
-        if error is None:
-            raise failure
+        with self._block:
+            if self._held is None:
+                return
+            failure = error or self._left_open()
+            self.fail(failure)
+            if error is None:
+                raise failure
 
     def complete(self, result: Any = None) -> Any:
         """Store the result and return it as a replay would.
@@ -56,11 +59,8 @@ class Claim(ClaimState):
         Raises IllegalTransitionError where the claim is not open, ResultNotStorableError,
         LeaseLostError or StorageError, each carrying the result.
         """
-        flow = save_result(self._plan, self._open(), result)
-        try:
-            stored = self._driver.drive(flow)
-        finally:
-            self._release()
+        with self._ending() as held:
+            stored = self._driver.drive(save_result(self._plan, held, result))
         self._execution, self._result = stored.execution, stored.data
         return stored.data
 
@@ -70,21 +70,23 @@ class Claim(ClaimState):
         Raises IllegalTransitionError where the claim is not open; a message that cannot be
         recorded raises what the database raises.
         """
-        held = self._open()
-        try:
-            if isinstance(error, BaseException):
-                flow = save_failure(self._plan, held, error, started=True, may_retry=retryable)
-                self._execution = self._driver.drive(flow) or self._execution
-            else:
-                self._execution = self._driver.finish(
-                    recovery.mark_failed,
-                    held.execution.id,
-                    error,
-                    retryable=retryable,
-                    token=held.claim.token,
-                )
-        finally:
-            self._release()
+        if not isinstance(error, BaseException):
+            self._fail(error, retryable=retryable)
+            return
+        with self._ending(error) as held:
+            flow = save_failure(self._plan, held, error, started=True, may_retry=retryable)
+            self._execution = self._driver.drive(flow) or self._execution
+
+    def _fail(self, message: str, *, retryable: bool) -> None:
+        with self._ending() as held:
+            self._execution = self._driver.finish(
+                recovery.mark_failed,
+                held.execution.id,
+                message,
+                retryable=retryable,
+                token=held.claim.token,
+            )
+            self._tell(EventName.FAILED, held)
 
     def heartbeat(self) -> None:
         """Renew the lease now; raises LeaseLostError where the claim is gone."""
@@ -106,7 +108,4 @@ class Claim(ClaimState):
         kept = self._driver.finish(
             ExecutionRepository.go_on, held.execution.id, claim, held.execution.attempt
         )
-        self._release()
-        if kept is None:
-            raise LeaseLostError(execution=held.execution)
-        self._execution = kept
+        self._handed_over(held, kept)

@@ -11,22 +11,24 @@ from exec_tracker.connections import resolve_engine, retire
 from exec_tracker.database import Database
 from exec_tracker.errors import ConfigurationError
 from exec_tracker.flow import Ask, EscapedStopError, Invoke, Lend, Poll, Sleep, Within
+from exec_tracker.instrumenting import Instrumented
 from exec_tracker.leases import Heartbeat
 from exec_tracker.polling import SharedReads
 from exec_tracker.repository import ExecutionRepository
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Sequence
+    from uuid import UUID
 
     from sqlalchemy import Engine
     from sqlalchemy.engine import URL
     from sqlalchemy.orm import Session
 
     from exec_tracker.flow import Command
-    from exec_tracker.leases import HeldLease
+    from exec_tracker.leases import HeldLease, Renewal
 
 
-class Driver:
+class Driver(Instrumented):
     """Own what a tracker works with: its engine where it made one, its heartbeat, shared reads."""
 
     def __init__(
@@ -38,7 +40,7 @@ class Driver:
         self._database = Database(engine, schema, owned=self._owns_engine)
         self._closed = False
         self._reads = SharedReads(lambda id_: self._database.ask(ExecutionRepository.read, id_))
-        self._heartbeat = Heartbeat(self._database.renew, self._database.close)
+        self._heartbeat = Heartbeat(self._renew, self._database.close)
 
     def close(self) -> None:
         """Stop the heartbeat and dispose of what the tracker made itself; never the host's engine.
@@ -94,6 +96,11 @@ class Driver:
                 return core(session, *arguments)
             case Lend(function) if function is not None:
                 return function(session)
+
+    def _renew(self, claims: Sequence[Renewal]) -> dict[UUID, bool]:
+        with self._renewing(claims) as answer:
+            answer.update(self._database.renew(claims))
+        return answer
 
     def _query(self, core: Callable[..., Any], **keywords: Any) -> Any:
         self.check_open()

@@ -49,10 +49,11 @@ class TransactionBlock(TransactionState):
         """Claim the key, or find its outcome; raises as `execute_in_transaction` does."""
         with self._stack as stack:
             stack.enter_context(entered(self._plan.new.id))
+            stack.enter_context(self._plan.watch)
             self.session = self._given or stack.enter_context(self._sessions())
             got = self._driver.drive(self._flow, self.session)
             if not isinstance(got, Lend):
-                self._found(got)
+                self._found(self._plan.watch.ended(got))
             self._stack = stack.pop_all()
         return self
 
@@ -71,5 +72,7 @@ class TransactionBlock(TransactionState):
             try:
                 self._ended(self._driver.drive(self._flow, self.session, step, answer))
             except BaseException as raised:
+                self._plan.watch.end(raised)
                 if raised is not error:
                     raise
+            self._plan.watch.end()

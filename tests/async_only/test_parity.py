@@ -76,4 +76,4 @@ def test_async_methods_are_awaited_and_only_those_that_make_something_are_not() 
         for name, member in public(AsyncExecutionTracker).items()
         if inspect.isfunction(member) and not inspect.iscoroutinefunction(member)
     }
-    assert plain == {"claim", "transaction", "idempotent", "check_open"}
+    assert plain == {"claim", "transaction", "idempotent", "instrument", "check_open"}
