@@ -180,4 +180,16 @@ def in_autocommit(borrowed: PoolProxiedConnection) -> Iterator[None]:
         raise
     finally:
         if not before and borrowed.is_valid:
-            connection.autocommit = False
+            _leave_autocommit(borrowed)
+
+
+def _leave_autocommit(borrowed: PoolProxiedConnection) -> None:
+    """Put the attribute back; a connection that refuses has died, whatever its last answer was.
+
+    That answer stands: an error here would hide it, and a claim that was made would be forgotten.
+    """
+    connection: Any = borrowed.dbapi_connection
+    try:
+        connection.autocommit = False
+    except Exception:  # noqa: BLE001 # drivers raise their own, and mean the same
+        borrowed.invalidate()

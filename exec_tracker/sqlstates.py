@@ -25,7 +25,9 @@ SERIALIZATION = frozenset({"40001", "40P01"})
 _MISSING_SCHEMA = frozenset({"42P01", "42703", "3F000", "42883"})
 # What passes by itself: resources (53), operator and time-outs (57), conflicts, failover read-only.
 _TRANSIENT_CLASSES = ("08", "53", "57")
-_TRANSIENT = SERIALIZATION | {LOCK_NOT_AVAILABLE, "25P03", "25P04"}
+# Time-outs that end the session, not the statement alone: what the driver has is a dead connection.
+_SESSION_ENDED = frozenset({"25P03", "25P04"})
+_TRANSIENT = SERIALIZATION | _SESSION_ENDED | {LOCK_NOT_AVAILABLE}
 # The value itself is refused, and would be refused again: data exceptions and program limits.
 _UNSTORABLE_CLASSES = ("22", "54")
 # PEP 249 classes that, without an answer from the server, mean a mistake and not a lost connection.
@@ -84,7 +86,7 @@ def _translate_storage(error: BaseException, state: str) -> ExecTrackerError:
     if state.startswith(_GUARD_CLASS):
         return IllegalTransitionError(f"The database refused the change: {message}")
     if state in _TRANSIENT or state.startswith(_TRANSIENT_CLASSES):
-        in_doubt = state.startswith(("08", "57P"))
+        in_doubt = state.startswith(("08", "57P")) or state in _SESSION_ENDED
         return TransientStorageError(
             f"The database could not do this now: {message} (SQLSTATE {state}).",
             sqlstate=state,

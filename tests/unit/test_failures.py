@@ -92,6 +92,8 @@ class DriverError(Exception):
         (None, TransientStorageError, True),
         ("08006", TransientStorageError, True),
         ("57P01", TransientStorageError, True),
+        ("25P03", TransientStorageError, True),
+        ("25P04", TransientStorageError, True),
         ("57014", TransientStorageError, False),
         ("53300", TransientStorageError, False),
         ("40001", TransientStorageError, False),
