@@ -9,7 +9,17 @@ import typer
 import typer.main
 
 from exec_tracker import __version__
-from exec_tracker.cli import command, deciding, demo, looking, purging, schema, watching
+from exec_tracker.cli import (
+    command,
+    conforming,
+    deciding,
+    demo,
+    looking,
+    purging,
+    schema,
+    serving,
+    watching,
+)
 from exec_tracker.cli.faults import explain
 from exec_tracker.cli.output import say, use_any_text
 from exec_tracker.cli.statuses import ExitStatus
@@ -57,7 +67,9 @@ app.command()(watching.watch)
 app.command()(deciding.resolve)
 app.command()(deciding.reset)
 app.command()(purging.purge)
+app.command()(serving.mcp)
 app.command()(demo.demo)
+app.command()(conforming.conformance)
 app.add_typer(schema.db, name="db", rich_help_panel=None)
 
 

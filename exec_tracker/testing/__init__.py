@@ -10,35 +10,40 @@ Tests run on the server that `EXEC_TRACKER_TEST_DATABASE_URL` names, else on one
 
 from __future__ import annotations
 
-from exec_tracker.testing.asynchronous import async_tracker
+import importlib.util
+
 from exec_tracker.testing.clock import DatabaseClock
 from exec_tracker.testing.databases import Choice, Server, choose, provision
 from exec_tracker.testing.effects import Effects, ExecutedOnce
-from exec_tracker.testing.fixtures import (
-    as_anon,
-    as_service,
-    as_user,
-    crashable_postgres,
-    database_clock,
-    database_url,
-    effects,
-    empty_database_url,
-    executed_once,
-    migrated_template,
-    other_user_id,
-    postgres_server,
-    throwaway_databases,
-    tracker,
-    user_id,
-)
-from exec_tracker.testing.plugin import (
-    pytest_configure_node,
-    pytest_report_header,
-    pytest_terminal_summary,
-    pytest_unconfigure,
-)
 from exec_tracker.testing.roles import AsRole, AsUser
 from exec_tracker.testing.throwaway import ThrowawayDatabases
+
+# The conformance suite below this package also runs in production, where pytest is not installed.
+if importlib.util.find_spec("pytest") is not None:
+    from exec_tracker.testing.asynchronous import async_tracker
+    from exec_tracker.testing.fixtures import (
+        as_anon,
+        as_service,
+        as_user,
+        crashable_postgres,
+        database_clock,
+        database_url,
+        effects,
+        empty_database_url,
+        executed_once,
+        migrated_template,
+        other_user_id,
+        postgres_server,
+        throwaway_databases,
+        tracker,
+        user_id,
+    )
+    from exec_tracker.testing.plugin import (
+        pytest_configure_node,
+        pytest_report_header,
+        pytest_terminal_summary,
+        pytest_unconfigure,
+    )
 
 __all__ = [
     "AsRole",

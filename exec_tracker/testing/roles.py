@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-__all__ = ["AsRole", "AsUser", "in_role"]
+__all__ = ["AsRole", "AsUser", "assume", "in_role"]
 
 _LEGACY_CLAIMS: Final = ("sub", "role")
 """These settings win over `request.jwt.claims`, so both are set, always."""
@@ -43,13 +43,17 @@ class AsRole(Protocol):
 @contextmanager
 def in_role(url: str, role: str, user_id: UUID | None = None) -> Iterator[Connection]:
     """Yield a connection in a transaction, with the role and the claims an API server sets."""
-    claims = {"role": role} | ({"sub": str(user_id)} if user_id else {})
     engine = create_engine(normalise_url(url), poolclass=NullPool)
     with engine.begin() as connection:
-        _claim(connection, claims)
-        quoted = connection.dialect.identifier_preparer.quote(role)
-        connection.execute(text("SET LOCAL ROLE " + quoted))
+        assume(connection, role, user_id)
         yield connection
+
+
+def assume(connection: Connection, role: str, user_id: UUID | None = None) -> None:
+    """Take a role and its claims until the end of the connection's transaction."""
+    _claim(connection, {"role": role} | ({"sub": str(user_id)} if user_id else {}))
+    quoted = connection.dialect.identifier_preparer.quote(role)
+    connection.execute(text("SET LOCAL ROLE " + quoted))
 
 
 def _claim(connection: Connection, claims: Mapping[str, str]) -> None:
