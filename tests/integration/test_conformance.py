@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -158,3 +160,12 @@ def test_the_command_names_the_checks_where_one_is_unknown(database_url: str) ->
     answer = CommandLine(database_url)("conformance", "--skip", "nine")
     assert answer.status == 78
     assert "there is no check 'nine'; there are one-runs, " in answer.err
+
+
+def test_it_needs_no_pytest() -> None:
+    without = (
+        "import sys; sys.modules['pytest'] = None; from exec_tracker.testing import conformance"
+    )
+    code = f"{without}; print(conformance.CHECK_NAMES[0])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "one-runs\n"
