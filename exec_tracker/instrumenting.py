@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from uuid import UUID
 
+    from exec_tracker.database import Database
     from exec_tracker.leases import Renewal
     from exec_tracker.planning import TrackerSettings
 
@@ -21,6 +22,12 @@ class Instrumented:
     """A tracker whose calls can be watched from outside."""
 
     _settings: TrackerSettings
+    _database: Database
+
+    @property
+    def database_name(self) -> str | None:
+        """The name of the database that holds the executions, as telemetry calls it."""
+        return self._database.engine.url.database
 
     def instrument(self, *instrumentations: Instrumentation) -> Self:
         """Have these watch the calls made from now on, besides those that already do; return self.

@@ -7,13 +7,15 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from exec_tracker.policies import ExecutionEvent
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
     from uuid import UUID
 
-    from exec_tracker.policies import ExecutionEvent
-    from exec_tracker.types import ExecuteOptions, ExecutionActor
+    from exec_tracker.policies import EventName
+    from exec_tracker.types import ExecuteOptions, Execution, ExecutionActor
 
 T = TypeVar("T")
 
@@ -130,6 +132,18 @@ class Watch:
 
     def end(self, error: BaseException | None = None) -> None:
         """Say that the call is over; said again it changes nothing."""
+
+    def decided(
+        self, name: EventName, execution: Execution, detail: str | None = None
+    ) -> Execution:
+        """Pass on what was decided about an execution by its id, and say that the call is over."""
+        if self.listens:
+            e = execution
+            event = ExecutionEvent(
+                name, e.id, e.workflow_id, e.attempt, detail, trace_context=e.trace_context
+            )
+            self.observe(event)
+        return self.ended(execution)
 
     def ended(self, result: T) -> T:
         """Say that the call is over, and return what came of it."""

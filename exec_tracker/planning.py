@@ -67,7 +67,14 @@ class TrackerSettings:
         """Let everybody who watches see a call; the one that nobody sees is shared."""
         if not self.instrumentations:
             return self._unwatched
+        check_options(options)
         return CallWatch(self.on_event, self.instrumentations, ObservedCall.of(method, options))
+
+    def watch_decision(self, method: str, execution_id: str) -> Watch:
+        """Do the same for a call that decides about one execution by its id."""
+        if not self.instrumentations:
+            return self._unwatched
+        return CallWatch(self.on_event, self.instrumentations, ObservedCall(method, execution_id))
 
     def new_execution(self, options: ExecuteOptions) -> NewExecution:
         """Say what the row of a request is made of.

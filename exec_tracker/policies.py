@@ -11,6 +11,7 @@ from typing import Any
 class EventName(StrEnum):
     """What the tracker decided or did."""
 
+    CREATED = "created"
     CLAIMED = "claimed"
     TAKEN_OVER = "taken_over"
     REPLAYED = "replayed"
@@ -22,6 +23,7 @@ class EventName(StrEnum):
     ABANDONED = "abandoned"
     LOST = "lost"
     DETACHED = "detached"
+    RESET = "reset"
 
 
 @dataclass(frozen=True, slots=True)

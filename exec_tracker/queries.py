@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from uuid import UUID
 
-from sqlalchemy import Text, and_, cast, func, or_, select, tuple_
+from sqlalchemy import Text, and_, cast, func, literal, or_, select, tuple_
 
 from exec_tracker.models import WorkflowExecution as Row
 from exec_tracker.snapshots import snapshot
@@ -14,7 +14,7 @@ from exec_tracker.types import ExecutionActor, ExecutionStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from sqlalchemy import ColumnElement, Select
     from sqlalchemy.orm import Session
@@ -76,21 +76,22 @@ def find_abandoned(
     Only the partial index on statuses that are not completed is read.
     """
     conditions = _equal(user_id=check_user(user_id), workflow_id=workflow_id)
-    conditions.append(
-        or_(
-            and_(
-                Row.status == ExecutionStatus.RUNNING.value,
-                Row.lease_expires_at <= func.clock_timestamp(),
-            ),
-            and_(
-                Row.status == ExecutionStatus.FAILED.value,
-                Row.error["outcome_unknown"].as_boolean().is_(True),
-            ),
-        )
-    )
+    conditions.append(_is_abandoned())
     if before is not None:
         conditions.append(tuple_(Row.created_at, Row.id) < (before.created_at, before.id))
     return _newest(session, conditions, limit)
+
+
+def count_abandoned(session: Session, *, limit: int, timeout: timedelta) -> int:
+    """Count executions whose outcome is unknown, up to `limit` and for as long as `timeout`.
+
+    The limit ends the scan early where there are many; the timeout where there are few among very
+    many that failed. It is the transaction's own, and is gone with it.
+    """
+    milliseconds = max(int(timeout.total_seconds() * 1000), 1)
+    session.execute(select(func.set_config("statement_timeout", f"{milliseconds}ms", True)))
+    some = select(literal(1)).where(_is_abandoned()).limit(check_limit(limit)).subquery()
+    return session.execute(select(func.count()).select_from(some)).scalar_one()
 
 
 def count_by_status(
@@ -119,6 +120,19 @@ def check_user(user_id: UUID | str | None) -> UUID | None:
         return UUID(user_id) if isinstance(user_id, str) else user_id
     except ValueError:
         raise ValueError(f"user_id must be a UUID, not {user_id!r}") from None
+
+
+def _is_abandoned() -> ColumnElement[bool]:
+    return or_(
+        and_(
+            Row.status == ExecutionStatus.RUNNING.value,
+            Row.lease_expires_at <= func.clock_timestamp(),
+        ),
+        and_(
+            Row.status == ExecutionStatus.FAILED.value,
+            Row.error["outcome_unknown"].as_boolean().is_(True),
+        ),
+    )
 
 
 def _equal(**filters: Any) -> list[ColumnElement[bool]]:

@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Unpack, cast
+from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
-from exec_tracker import queries, recovery
-from exec_tracker.aio.driving import AsyncDriver
+from exec_tracker import recovery
+from exec_tracker.aio.listings import AsyncExecutionListings
 from exec_tracker.flow import wait_for_ending
 from exec_tracker.keywords import check_duration, check_lease
+from exec_tracker.policies import EventName
 from exec_tracker.repository import Claim, ExecutionRepository
 from exec_tracker.types import ExecutionStatus, check_execution_id
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
+    from datetime import timedelta
     from uuid import UUID
 
     from exec_tracker.planning import TrackerSettings
-    from exec_tracker.queries import Filters
     from exec_tracker.types import (
         ExecuteOptions,
         Execution,
-        ExecutionActor,
         ExecutionAttempt,
     )
 
 
-class AsyncExecutionVerbs(AsyncDriver):
+class AsyncExecutionVerbs(AsyncExecutionListings):
     """What can be asked or told about executions besides running them.
 
     Every `execution_id` is the stored id: the idempotency key, with its user in front where the
@@ -48,22 +47,24 @@ class AsyncExecutionVerbs(AsyncDriver):
 
     async def create_execution(self, options: ExecuteOptions) -> Execution:
         """Await `ExecutionTracker.create_execution`."""
-        new = self._settings.new_execution(options)
-        return cast("Execution", await self.ask(recovery.create, new))
+        with self._settings.watch("create_execution", options) as watch:
+            created = await self.ask(recovery.create, self._settings.new_execution(options))
+            return watch.decided(EventName.CREATED, created)
 
     async def mark_running(self, execution_id: str, lease: timedelta | None = None) -> Execution:
         """Await `ExecutionTracker.mark_running`."""
         claim = Claim(uuid4(), self._settings.claimed_by, check_lease(lease))
-        return cast("Execution", await self.ask(recovery.mark_running, execution_id, claim))
+        with self._settings.watch_decision("mark_running", execution_id) as watch:
+            running = await self.ask(recovery.mark_running, execution_id, claim)
+            return watch.decided(EventName.CLAIMED, running)
 
     async def mark_completed(
         self, execution_id: str, result: Any = None, claim_token: UUID | str | None = None
     ) -> Execution:
         """Await `ExecutionTracker.mark_completed`."""
-        return cast(
-            "Execution",
-            await self.ask(recovery.mark_completed, execution_id, result, claim_token),
-        )
+        with self._settings.watch_decision("mark_completed", execution_id) as watch:
+            done = await self.ask(recovery.mark_completed, execution_id, result, claim_token)
+            return watch.decided(EventName.COMPLETED, done)
 
     async def mark_failed(
         self,
@@ -75,15 +76,16 @@ class AsyncExecutionVerbs(AsyncDriver):
         claim_token: UUID | str | None = None,
     ) -> Execution:
         """Await `ExecutionTracker.mark_failed`."""
-        failed = await self.ask(
-            recovery.mark_failed,
-            execution_id,
-            error_message,
-            retryable=retryable,
-            retry_delay=retry_delay,
-            token=claim_token,
-        )
-        return cast("Execution", failed)
+        with self._settings.watch_decision("mark_failed", execution_id) as watch:
+            failed = await self.ask(
+                recovery.mark_failed,
+                execution_id,
+                error_message,
+                retryable=retryable,
+                retry_delay=retry_delay,
+                token=claim_token,
+            )
+            return watch.decided(EventName.FAILED, failed)
 
     async def resolve(
         self,
@@ -94,12 +96,16 @@ class AsyncExecutionVerbs(AsyncDriver):
         retryable: bool = True,
     ) -> Execution:
         """Await `ExecutionTracker.resolve`."""
-        decided = await self.ask(recovery.resolve, execution_id, result, error, retryable=retryable)
-        return cast("Execution", decided)
+        with self._settings.watch_decision("resolve", execution_id) as watch:
+            done = await self.ask(
+                recovery.resolve, execution_id, result, error, retryable=retryable
+            )
+            return watch.decided(EventName(done.status), done, "resolved")
 
     async def reset(self, execution_id: str) -> Execution:
         """Await `ExecutionTracker.reset`."""
-        return cast("Execution", await self.ask(recovery.reset, execution_id))
+        with self._settings.watch_decision("reset", execution_id) as watch:
+            return watch.decided(EventName.RESET, await self.ask(recovery.reset, execution_id))
 
     async def erase(self, execution_id: str) -> Execution:
         """Await `ExecutionTracker.erase`."""
@@ -138,98 +144,6 @@ class AsyncExecutionVerbs(AsyncDriver):
         flow = wait_for_ending(check_execution_id(execution_id), deadline)
         return cast("Execution", await self.drive(flow))
 
-    async def get_recent_executions(
-        self,
-        user_id: UUID | str,
-        limit: int = 20,
-        before: Execution | None = None,
-        *,
-        status: ExecutionStatus | None = None,
-        actor: ExecutionActor | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-    ) -> list[Execution]:
-        """Await `ExecutionTracker.get_recent_executions`."""
-        return await self._list(
-            user_id=user_id,
-            limit=limit,
-            before=before,
-            status=status,
-            actor=actor,
-            since=since,
-            until=until,
-        )
-
-    async def get_executions_by_workflow(
-        self,
-        workflow_id: str,
-        user_id: UUID | str,
-        limit: int = 50,
-        before: Execution | None = None,
-        *,
-        status: ExecutionStatus | None = None,
-    ) -> list[Execution]:
-        """Await `ExecutionTracker.get_executions_by_workflow`."""
-        return await self._list(
-            workflow_id=workflow_id,
-            user_id=user_id,
-            limit=limit,
-            before=before,
-            status=status,
-        )
-
-    async def get_executions_by_status(
-        self,
-        user_id: UUID | str,
-        status: ExecutionStatus | str,
-        limit: int = 50,
-        before: Execution | None = None,
-    ) -> list[Execution]:
-        """Await `ExecutionTracker.get_executions_by_status`."""
-        return await self._list(
-            user_id=user_id,
-            status=status,
-            limit=limit,
-            before=before,
-        )
-
-    async def list_executions(
-        self, *, limit: int = 50, **filters: Unpack[Filters]
-    ) -> list[Execution]:
-        """Await `ExecutionTracker.list_executions`."""
-        return await self._list(limit=limit, **filters)
-
-    async def find_abandoned(
-        self,
-        *,
-        user_id: UUID | str | None = None,
-        workflow_id: str | None = None,
-        limit: int = 50,
-        before: Execution | None = None,
-    ) -> list[Execution]:
-        """Await `ExecutionTracker.find_abandoned`."""
-        found = await self._query(
-            queries.find_abandoned,
-            user_id=user_id,
-            workflow_id=workflow_id,
-            limit=limit,
-            before=before,
-        )
-        return cast("list[Execution]", found)
-
-    async def count_by_status(
-        self, user_id: UUID | str | None = None
-    ) -> dict[ExecutionStatus, int]:
-        """Await `ExecutionTracker.count_by_status`."""
-        return cast(
-            "dict[ExecutionStatus, int]",
-            await self._query(queries.count_by_status, user_id=user_id),
-        )
-
     async def ensure_user(self, user_id: UUID | str) -> None:
         """Await `ExecutionTracker.ensure_user`."""
         await self.ask(recovery.ensure_user, user_id)
-
-    async def _list(self, *, limit: int, **filters: Unpack[Filters]) -> list[Execution]:
-        found = await self._query(queries.list_executions, limit=limit, **filters)
-        return cast("list[Execution]", found)

@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Unpack, cast
+from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
-from exec_tracker import queries, recovery
+from exec_tracker import recovery
 from exec_tracker.flow import wait_for_ending
 from exec_tracker.keywords import check_duration, check_lease
+from exec_tracker.policies import EventName
 from exec_tracker.repository import Claim, ExecutionRepository
-from exec_tracker.tracker.driving import Driver
+from exec_tracker.tracker.listings import ExecutionListings
 from exec_tracker.types import ExecutionStatus, check_execution_id
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
+    from datetime import timedelta
     from uuid import UUID
 
     from exec_tracker.planning import TrackerSettings
-    from exec_tracker.queries import Filters
     from exec_tracker.types import (
         ExecuteOptions,
         Execution,
-        ExecutionActor,
         ExecutionAttempt,
     )
 
 
-class ExecutionVerbs(Driver):
+class ExecutionVerbs(ExecutionListings):
     """What can be asked or told about executions besides running them.
 
     Every `execution_id` is the stored id: the idempotency key, with its user in front where the
@@ -51,8 +50,9 @@ class ExecutionVerbs(Driver):
 
         Raises ExecutionExistsError, UnknownUserError.
         """
-        new = self._settings.new_execution(options)
-        return cast("Execution", self.ask(recovery.create, new))
+        with self._settings.watch("create_execution", options) as watch:
+            created = self.ask(recovery.create, self._settings.new_execution(options))
+            return watch.decided(EventName.CREATED, created)
 
     def mark_running(self, execution_id: str, lease: timedelta | None = None) -> Execution:
         """Claim a pending or failed execution whose work runs elsewhere.
@@ -62,7 +62,9 @@ class ExecutionVerbs(Driver):
         Raises ExecutionNotFoundError, IllegalTransitionError.
         """
         claim = Claim(uuid4(), self._settings.claimed_by, check_lease(lease))
-        return cast("Execution", self.ask(recovery.mark_running, execution_id, claim))
+        with self._settings.watch_decision("mark_running", execution_id) as watch:
+            running = self.ask(recovery.mark_running, execution_id, claim)
+            return watch.decided(EventName.CLAIMED, running)
 
     def mark_completed(
         self, execution_id: str, result: Any = None, claim_token: UUID | str | None = None
@@ -72,9 +74,9 @@ class ExecutionVerbs(Driver):
         Without `claim_token` only where no lease is live. Raises ExecutionNotFoundError,
         IllegalTransitionError, and ResultNotStorableError before anything is changed.
         """
-        return cast(
-            "Execution", self.ask(recovery.mark_completed, execution_id, result, claim_token)
-        )
+        with self._settings.watch_decision("mark_completed", execution_id) as watch:
+            done = self.ask(recovery.mark_completed, execution_id, result, claim_token)
+            return watch.decided(EventName.COMPLETED, done)
 
     def mark_failed(
         self,
@@ -90,15 +92,16 @@ class ExecutionVerbs(Driver):
         Without `claim_token` only where no lease is live. Raises ExecutionNotFoundError,
         IllegalTransitionError.
         """
-        failed = self.ask(
-            recovery.mark_failed,
-            execution_id,
-            error_message,
-            retryable=retryable,
-            retry_delay=retry_delay,
-            token=claim_token,
-        )
-        return cast("Execution", failed)
+        with self._settings.watch_decision("mark_failed", execution_id) as watch:
+            failed = self.ask(
+                recovery.mark_failed,
+                execution_id,
+                error_message,
+                retryable=retryable,
+                retry_delay=retry_delay,
+                token=claim_token,
+            )
+            return watch.decided(EventName.FAILED, failed)
 
     def resolve(
         self,
@@ -114,15 +117,17 @@ class ExecutionVerbs(Driver):
         its effect may still happen. Raises ConfigurationError unless exactly one is given,
         ExecutionNotFoundError, IllegalTransitionError, ResultNotStorableError.
         """
-        decided = self.ask(recovery.resolve, execution_id, result, error, retryable=retryable)
-        return cast("Execution", decided)
+        with self._settings.watch_decision("resolve", execution_id) as watch:
+            done = self.ask(recovery.resolve, execution_id, result, error, retryable=retryable)
+            return watch.decided(EventName(done.status), done, "resolved")
 
     def reset(self, execution_id: str) -> Execution:
         """Make a failed or abandoned execution pending: the next call runs it. The caller's word.
 
         Its attempts go on counting. Raises ExecutionNotFoundError, IllegalTransitionError.
         """
-        return cast("Execution", self.ask(recovery.reset, execution_id))
+        with self._settings.watch_decision("reset", execution_id) as watch:
+            return watch.decided(EventName.RESET, self.ask(recovery.reset, execution_id))
 
     def erase(self, execution_id: str) -> Execution:
         """Blank result, parameters and errors for good; the key stays used.
@@ -170,99 +175,9 @@ class ExecutionVerbs(Driver):
         flow = wait_for_ending(check_execution_id(execution_id), deadline)
         return cast("Execution", self.drive(flow))
 
-    def get_recent_executions(
-        self,
-        user_id: UUID | str,
-        limit: int = 20,
-        before: Execution | None = None,
-        *,
-        status: ExecutionStatus | None = None,
-        actor: ExecutionActor | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-    ) -> list[Execution]:
-        """List one user's executions, newest first; `before` is the last one of the last page."""
-        return self._list(
-            user_id=user_id,
-            limit=limit,
-            before=before,
-            status=status,
-            actor=actor,
-            since=since,
-            until=until,
-        )
-
-    def get_executions_by_workflow(
-        self,
-        workflow_id: str,
-        user_id: UUID | str,
-        limit: int = 50,
-        before: Execution | None = None,
-        *,
-        status: ExecutionStatus | None = None,
-    ) -> list[Execution]:
-        """List one user's executions of one workflow, newest first."""
-        return self._list(
-            workflow_id=workflow_id,
-            user_id=user_id,
-            limit=limit,
-            before=before,
-            status=status,
-        )
-
-    def get_executions_by_status(
-        self,
-        user_id: UUID | str,
-        status: ExecutionStatus | str,
-        limit: int = 50,
-        before: Execution | None = None,
-    ) -> list[Execution]:
-        """List one user's executions in one status, newest first."""
-        return self._list(
-            user_id=user_id,
-            status=status,
-            limit=limit,
-            before=before,
-        )
-
-    def list_executions(self, *, limit: int = 50, **filters: Unpack[Filters]) -> list[Execution]:
-        """List everybody's executions, newest first: for operators, not for request handlers.
-
-        Raises ValueError for a limit, status or user that cannot be one.
-        """
-        return self._list(limit=limit, **filters)
-
-    def find_abandoned(
-        self,
-        *,
-        user_id: UUID | str | None = None,
-        workflow_id: str | None = None,
-        limit: int = 50,
-        before: Execution | None = None,
-    ) -> list[Execution]:
-        """List executions whose outcome is unknown, newest first."""
-        found = self._query(
-            queries.find_abandoned,
-            user_id=user_id,
-            workflow_id=workflow_id,
-            limit=limit,
-            before=before,
-        )
-        return cast("list[Execution]", found)
-
-    def count_by_status(self, user_id: UUID | str | None = None) -> dict[ExecutionStatus, int]:
-        """Count executions per status, of one user or of everybody."""
-        return cast(
-            "dict[ExecutionStatus, int]", self._query(queries.count_by_status, user_id=user_id)
-        )
-
     def ensure_user(self, user_id: UUID | str) -> None:
         """Insert a user into `auth.users` of a standalone database, unless it is there.
 
         On Supabase users are made by its auth service, and this is refused by its permissions.
         """
         self.ask(recovery.ensure_user, user_id)
-
-    def _list(self, *, limit: int, **filters: Unpack[Filters]) -> list[Execution]:
-        found = self._query(queries.list_executions, limit=limit, **filters)
-        return cast("list[Execution]", found)
