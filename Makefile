@@ -54,6 +54,10 @@ proof: $(INSTALLED) ## try every interleaving and crash point (PROOF_MINUTES=60)
 demo: $(INSTALLED) ## show what the tracker does, on a database started for it
 	$(BIN)/exec-tracker demo
 
+.PHONY: docs
+docs: $(INSTALLED) ## build the documentation site into build/site; a warning is an error
+	$(BIN)/python -m sphinx -c docs -b html --nitpicky --fail-on-warning --keep-going --quiet . build/site
+
 .PHONY: lint
 lint: $(INSTALLED) ## look for mistakes
 	$(BIN)/ruff check .
