@@ -66,7 +66,7 @@ class Database:
                 self._check_schema_once(work.executions)
                 try:
                     return core(work.session, **keywords)
-                except DBAPIError as exc:
+                except (DBAPIError, OSError) as exc:
                     raise translate(exc) from exc
 
     def renew(self, claims: Sequence[Renewal]) -> dict[UUID, bool]:

@@ -222,7 +222,8 @@ class ExecutionRepository:
             cursor = self._connection.cursor()
             cursor.execute(rendered.sql, rendered.arguments(parameters))
             return list(cursor.fetchall())
-        except self._dialect.loaded_dbapi.Error as exc:
+        except (self._dialect.loaded_dbapi.Error, OSError) as exc:
+            # Also the driver's own TimeoutError: asyncpg lets it through (`command_timeout`).
             raise translate(exc) from exc
         finally:
             if cursor is not None:

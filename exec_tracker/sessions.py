@@ -115,7 +115,7 @@ def _translated() -> Iterator[None]:
         yield
     except ExecTrackerError:
         raise
-    except DBAPIError as exc:
+    except (DBAPIError, OSError) as exc:
         raise translate(exc) from exc
 
 
