@@ -107,11 +107,11 @@ async def _serve(
 async def _serve_http(server: MCPServer[Any], host: str, port: int) -> None:
     import uvicorn  # noqa: PLC0415 # comes with the extra
 
+    if not _is_loopback(host):
+        say(f"whoever reaches {host} can read these executions: put a login before it")
     with _listening(host, port) as listener:
         shown = f"[{host}]" if ":" in host else host
         say(f"serving MCP on http://{shown}:{listener.getsockname()[1]}/mcp")
-        if not _is_loopback(host):
-            say("whoever reaches this address can read these executions: put a login before it")
         app = server.streamable_http_app(host=host, stateless_http=True)
         config = uvicorn.Config(app, log_level="warning")
         await uvicorn.Server(config).serve(sockets=[listener])
