@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 
 from celery import Celery
 from celery.backends.redis import RedisBackend
+from sqlalchemy.engine import make_url
 
 from exec_tracker import ExecutionTracker
 
@@ -110,6 +111,7 @@ class Premises:
     def __init__(self, broker: str, database_url: str, visibility_timeout: float) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="exec_tracker-shop-")
         self.folder = Path(self._folder.name)
+        self.database_url = make_url(database_url)
         self.tracker = ExecutionTracker(database_url)
         self.user_id: UUID = uuid4()
         self.tracker.ensure_user(self.user_id)

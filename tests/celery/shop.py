@@ -15,10 +15,12 @@ from typing import Any
 from uuid import UUID
 
 from celery import Celery
+from celery.signals import worker_init
 from pydantic import BaseModel
 
 from exec_tracker import (
     DidNotHappen,
+    ExecuteOptions,
     ExecutionAbandonedError,
     ExecutionContext,
     ExecutionTracker,
@@ -263,12 +265,29 @@ def slow(name: str) -> None:
     hold(name)
 
 
-def unreachable() -> ExecutionTracker:
-    return ExecutionTracker((FOLDER / "proxied_url").read_text())
+def make_distant_tracker() -> ExecutionTracker:
+    return ExecutionTracker((FOLDER / "distant_url").read_text())
 
 
-@app.task(base=Shop, tracker=unreachable, max_retries=0, name="dark")
+@app.task(base=Shop, tracker=make_distant_tracker, max_retries=0, name="dark")
 def dark(name: str) -> int:
+    return happen(name)
+
+
+inherited = ExecutionTracker(SETTINGS["database_url"], lease=LATER)
+
+
+@worker_init.connect
+def use_it_before_the_fork(**_: Any) -> None:
+    options = ExecuteOptions(
+        idempotency_key=f"before-{os.getpid()}", workflow_id="before", user_id=USER
+    )
+    inherited.execute(options, os.getpid)
+
+
+@app.task(base=Shop, tracker=inherited, name="inherit")
+def inherit(name: str) -> int:
+    hold(name)
     return happen(name)
 
 

@@ -120,3 +120,15 @@ def test_a_tracker_is_made_once_in_each_process_that_works(shop: Premises, name:
         shop.outcome(shop.send("charge", f"{name}{number}"))
     makers = (shop.folder / "trackers").read_text().split()
     assert len(makers) == len(set(makers))
+
+
+def test_a_tracker_used_before_the_fork_keeps_its_leases_alive_in_the_children(
+    shop: Premises, name: str
+) -> None:
+    sent = shop.send("inherit", name, key=name)
+    shop.wait_until_begun(name)
+    first = shop.execution(name).lease_expires_at
+    wait_until(lambda: shop.execution(name).lease_expires_at != first, "a heartbeat")
+    shop.release(name)
+    assert shop.outcome(sent) == 1
+    assert shop.tracker.get_attempts(name) == []

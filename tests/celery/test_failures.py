@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +11,8 @@ import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 
 from exec_tracker import AttemptOutcome, ExecutionStatus
-from tests.celery.premises import premises
+from tests.celery.premises import premises, wait_until
+from tests.support.proxy import Proxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,3 +92,18 @@ def test_a_soft_time_limit_leaves_the_outcome_unknown(shop: Premises, name: str)
     (attempt,) = shop.tracker.get_attempts(name)
     assert attempt.outcome is AttemptOutcome.ABANDONED
     assert shop.execution(name).status is ExecutionStatus.FAILED
+
+
+def test_a_task_comes_back_when_the_database_does_and_that_is_no_retry(
+    shop: Premises, name: str
+) -> None:
+    server = shop.database_url
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as reserved:
+        port = int(reserved.getsockname()[1])
+    distant = server.set(host="127.0.0.1", port=port).render_as_string(hide_password=False)
+    (shop.folder / "distant_url").write_text(distant)
+    sent = shop.send("dark", name, key=name)
+    wait_until(lambda: sent.state == "RETRY", f"it to come back: {shop.said()}")
+    with contextlib.closing(Proxy(str(server.host), server.port or 5432, at=port)):
+        assert shop.outcome(sent) == 1
+    assert shop.tracker.get_attempts(name) == []

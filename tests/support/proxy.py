@@ -18,9 +18,9 @@ _CHUNK = 1 << 16
 class Proxy:
     """Hands bytes on in both directions, until it is told to swallow an answer and cut the line."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, at: int = 0) -> None:
         self._server = (host, port)
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", at))
         self._mark: bytes | None = None
         self._skip = 0
         self.cuts = 0
