@@ -31,7 +31,7 @@ class Client:
         **more: Any,
     ) -> httpx.Response:
         """Send a request with a key in quotes, or with the very `header` that is given."""
-        headers = dict(more.pop("headers", {}))
+        headers = {"Content-Type": "application/json", **more.pop("headers", {})}
         if self.user is not None:
             headers["Authorization"] = f"Bearer {self.user}"
         if header is not None or key is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -46,32 +46,6 @@ def test_a_missing_key_is_no_matter_where_none_is_required(client: Client, shop:
     assert shop.count == 2
     assert [client.send(path="/optional").status_code for _ in range(2)] == [201, 201]
     assert shop.count == 3
-
-
-@pytest.mark.parametrize(
-    "header",
-    [
-        "",
-        '""',
-        '"  "',
-        "8e03978e-40d5-43e8-bc93-6894a57f9324",
-        "token",
-        "7",
-        "?1",
-        ":a2V5:",
-        "'k'",
-        '"k',
-        '"k" "l"',
-        '"k", "l"',
-        '"k\\n"',
-        f'"{"k" * 256}"',
-    ],
-)
-def test_a_malformed_key_is_refused(header: str, open_shop: Any, shop: Shop) -> None:
-    client = open_shop("fastapi")
-    assert problem(client.send(header=header)) == (400, "key-malformed")
-    assert problem(client.send(header=header, path="/optional")) == (400, "key-malformed")
-    assert shop.count == 0
 
 
 def test_malformed_empty_and_long_keys_are_refused_behind_every_door(

@@ -1,0 +1,228 @@
+"""What FastAPI people expect: dependencies, models, routers, overrides, an OpenAPI document."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, asynccontextmanager
+from typing import Annotated, Any
+from uuid import UUID
+
+import httpx
+import pytest
+from fastapi import APIRouter, FastAPI, Form
+from pydantic import BaseModel
+from starlette.middleware.gzip import GZipMiddleware
+
+from exec_tracker import AsyncExecutionTracker, ConfigurationError, ExecutionContext
+from exec_tracker.integrations.fastapi import Idempotency, IdempotencyPolicy
+from tests.http.applications import fastapi_user
+from tests.http.client import Client, problem
+from tests.http.servers import uvicorn_server
+
+Serve = Callable[[FastAPI], Client]
+
+
+class Payment(BaseModel):
+    cents: int
+
+
+class Receipt(BaseModel):
+    charge: str
+    key: str | None
+
+
+@pytest.fixture
+def tracker_of_app(database_url: str) -> AsyncExecutionTracker:
+    return AsyncExecutionTracker(database_url)
+
+
+@pytest.fixture
+def app(tracker_of_app: AsyncExecutionTracker) -> FastAPI:
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await tracker_of_app.aclose()
+
+    return FastAPI(lifespan=lifespan)
+
+
+@pytest.fixture
+def idempotency(app: FastAPI, tracker_of_app: AsyncExecutionTracker) -> Idempotency:
+    return Idempotency(app, tracker_of_app, user_id=fastapi_user)
+
+
+@pytest.fixture
+def serve(user_id: UUID, stack: ExitStack) -> Serve:
+    def served(app: FastAPI) -> Client:
+        address = stack.enter_context(uvicorn_server(app))
+        http = stack.enter_context(httpx.Client(base_url=address, timeout=60, trust_env=False))
+        return Client(http, user_id)
+
+    return served
+
+
+def test_a_handler_is_told_of_its_run_and_its_model_is_replayed(
+    app: FastAPI, idempotency: Idempotency, serve: Serve
+) -> None:
+    seen: list[ExecutionContext] = []
+
+    @app.post("/payments", status_code=201)
+    def pay(payment: Payment, execution: Annotated[ExecutionContext, idempotency.key()]) -> Receipt:
+        seen.append(execution)
+        return Receipt(charge=f"ch_{payment.cents}", key=execution.idempotency_key)
+
+    client = serve(app)
+    first, second = client.send(), client.send()
+    assert first.json() == second.json() == {"charge": "ch_4200", "key": "k"}
+    assert (second.status_code, second.headers["idempotency-replayed"]) == (201, "true")
+    (execution,) = seen
+    assert (execution.execution_id, execution.attempt) == (client.stored_id(), 1)
+
+
+def test_without_a_key_that_is_not_required_there_is_no_run_to_tell_of(
+    app: FastAPI, idempotency: Idempotency, serve: Serve
+) -> None:
+    mark = idempotency.key(IdempotencyPolicy(required=False))
+
+    @app.post("/payments")
+    async def pay(execution: Annotated[ExecutionContext | None, mark]) -> Receipt:
+        return Receipt(charge="ch", key=execution and execution.idempotency_key)
+
+    client = serve(app)
+    assert client.send(None).json()["key"] is None
+    assert client.send().json()["key"] == "k"
+
+
+def test_what_fastapi_finds_wrong_with_a_body_is_replayed_like_any_client_error(
+    app: FastAPI, idempotency: Idempotency, serve: Serve
+) -> None:
+    @app.post("/payments", dependencies=[idempotency.key()])
+    async def pay(payment: Payment) -> int:
+        return payment.cents
+
+    client = serve(app)
+    first, second = (client.send(body=b'{"cents": "many"}') for _ in range(2))
+    assert (first.status_code, first.json()) == (422, second.json())
+    assert first.headers["content-type"] == "application/json"
+    assert problem(client.send()) == (422, "key-reused")
+
+
+def test_a_form_can_be_sent(app: FastAPI, idempotency: Idempotency, serve: Serve) -> None:
+    @app.post("/payments", dependencies=[idempotency.key()])
+    async def pay(cents: Annotated[int, Form()]) -> str:
+        return f"paid {cents}"
+
+    client = serve(app)
+    form: dict[str, Any] = {"headers": {"Content-Type": "application/x-www-form-urlencoded"}}
+    assert client.send(body=b"cents=1", **form).json() == "paid 1"
+    assert client.send(body=b"cents=1", **form).headers["idempotency-replayed"] == "true"
+    assert problem(client.send(body=b"cents=2", **form)) == (422, "key-reused")
+
+
+def test_a_router_is_marked_for_the_methods_that_need_keys(
+    app: FastAPI, idempotency: Idempotency, serve: Serve
+) -> None:
+    router = APIRouter(prefix="/v1", dependencies=[idempotency.key()])
+    router.add_api_route("/payments", lambda: "paid", methods=["POST"])
+    router.add_api_route("/payments", list, methods=["GET"])
+    app.include_router(router)
+    paths = app.openapi()["paths"]["/v1/payments"]
+    post, get = ({one["name"] for one in paths[name]["parameters"]} for name in ("post", "get"))
+    assert post == {"authorization", "Idempotency-Key"}
+    assert get == {"authorization"}
+    client = serve(app)
+    assert problem(client.send(None, path="/v1/payments")) == (400, "key-missing")
+    assert client.send(None, path="/v1/payments", method="GET", body=b"").json() == []
+    assert client.send(path="/v1/payments").json() == "paid"
+
+
+def test_the_user_can_be_overridden_as_every_dependency(
+    app: FastAPI, idempotency: Idempotency, serve: Serve, other_user_id: UUID
+) -> None:
+    app.add_api_route(
+        "/payments", lambda: "paid", methods=["POST"], dependencies=[idempotency.key()]
+    )
+    app.dependency_overrides[fastapi_user] = lambda: other_user_id
+    client = serve(app)
+    assert [client.send().status_code for _ in range(2)] == [200, 200]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_replay_is_compressed_as_its_own_client_likes(
+    when: str,
+    app: FastAPI,
+    tracker_of_app: AsyncExecutionTracker,
+    serve: Serve,
+) -> None:
+    if when == "before":
+        app.add_middleware(GZipMiddleware, minimum_size=1)
+    idempotency = Idempotency(app, tracker_of_app, user_id=fastapi_user)
+    if when == "after":
+        app.add_middleware(GZipMiddleware, minimum_size=1)
+    app.add_api_route(
+        "/payments", lambda: "paid", methods=["POST"], dependencies=[idempotency.key()]
+    )
+    client = serve(app)
+    first = client.send(headers={"Accept-Encoding": "gzip"})
+    second = client.send(headers={"Accept-Encoding": "identity"})
+    assert (first.headers["content-encoding"], first.json()) == ("gzip", "paid")
+    assert "content-encoding" not in second.headers
+    assert (second.json(), second.headers["idempotency-replayed"]) == ("paid", "true")
+
+
+def test_a_route_marked_twice_is_the_hosts_mistake(
+    app: FastAPI, idempotency: Idempotency, serve: Serve
+) -> None:
+    marks = [idempotency.key(), idempotency.key()]
+    app.add_api_route("/payments", lambda: "paid", methods=["POST"], dependencies=marks)
+    assert serve(app).send().status_code == 500
+
+
+def test_a_mark_of_another_application_is_the_hosts_mistake(
+    app: FastAPI, idempotency: Idempotency, serve: Serve
+) -> None:
+    other = FastAPI()
+    other.add_api_route(
+        "/payments", lambda: "no", methods=["POST"], dependencies=[idempotency.key()]
+    )
+    assert serve(other).send().status_code == 500
+
+
+def test_it_cannot_be_added_to_an_application_that_serves(
+    app: FastAPI, tracker_of_app: AsyncExecutionTracker
+) -> None:
+    app.middleware_stack = app.build_middleware_stack()
+    with pytest.raises(ConfigurationError, match="before"):
+        Idempotency(app, tracker_of_app, user_id=fastapi_user)
+    wrong: Any = "postgresql://…"
+    with pytest.raises(ConfigurationError, match="str"):
+        Idempotency(FastAPI(), wrong, user_id=fastapi_user)
+
+
+def test_the_header_and_its_problems_are_in_the_openapi_document(
+    app: FastAPI, idempotency: Idempotency
+) -> None:
+    @app.post("/payments", status_code=201, dependencies=[idempotency.key()])
+    async def pay(payment: Payment) -> Receipt:
+        raise NotImplementedError
+
+    optional = idempotency.key(IdempotencyPolicy(required=False))
+    app.add_api_route("/optional", lambda: "paid", methods=["POST"], dependencies=[optional])
+    app.add_api_route("/unprotected", lambda: "paid", methods=["POST"])
+    document = app.openapi()
+    assert document == app.openapi()
+    assert "x-exec-tracker" not in str(document)
+    operation = document["paths"]["/payments"]["post"]
+    (header,) = (one for one in operation["parameters"] if one["name"] == "Idempotency-Key")
+    assert (header["in"], header["required"]) == ("header", True)
+    assert header["example"].startswith('"')
+    responses = operation["responses"]
+    assert sorted(responses) == ["201", "400", "409", "413", "422", "503"]
+    for status in ("400", "409", "413", "422", "503"):
+        schema = responses[status]["content"]["application/problem+json"]["schema"]
+        assert schema == {"$ref": "#/components/schemas/IdempotencyProblem"}
+    assert "Idempotency-Replayed" in responses["201"]["headers"]
+    assert "Retry-After" in responses["409"]["headers"]
+    assert "application/json" in responses["422"]["content"]  # FastAPI's own
+    assert document["components"]["schemas"]["IdempotencyProblem"]["type"] == "object"
+    parameters = document["paths"]["/optional"]["post"]["parameters"]
+    assert [one["required"] for one in parameters if one["name"] == "Idempotency-Key"] == [False]
+    assert set(document["paths"]["/unprotected"]["post"]["responses"]) == {"200"}
