@@ -1,0 +1,1 @@
+"""Failover: a primary that dies under load, and a standby that takes its place."""

@@ -1,0 +1,1 @@
+"""Outages: a server that restarts, crashes, fills up or has no room, under every driver's load."""

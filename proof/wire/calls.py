@@ -1,0 +1,90 @@
+"""The calls whose connections are struck: how each begins, what it does, what must come of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from exec_tracker import ExecuteOptions
+    from proof.clients import Client
+    from proof.ledger import Ledger
+
+
+class DeclinedError(Exception):
+    """What a function raises that says: nothing happened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call, and what must stand in the end; statuses by the name they have in the row."""
+
+    name: str
+    perform: Callable[[Client, Ledger, ExecuteOptions], Any]
+    begin: str = "absent"
+    ends: tuple[str, ...] = ("completed",)
+    effects: int = 1
+    history: tuple[tuple[str, ...], ...] = ((),)
+    renews: bool = False
+
+
+def _external(client: Client, ledger: Ledger, options: ExecuteOptions) -> Any:
+    return client.execute(options, ledger.outside(options.idempotency_key)).data
+
+
+def _taking_over(client: Client, ledger: Ledger, options: ExecuteOptions) -> Any:
+    function = ledger.outside(options.idempotency_key)
+    return client.execute(options, function, on_abandoned="retry").data
+
+
+def _failing(client: Client, _ledger: Ledger, options: ExecuteOptions) -> Any:
+    return client.execute(options, _decline).data
+
+
+def _decline(_context: Any) -> Any:
+    raise DeclinedError
+
+
+def _by_handle(client: Client, ledger: Ledger, options: ExecuteOptions) -> Any:
+    return client.handle(options, ledger.outside(options.idempotency_key))
+
+
+def _transactional(client: Client, ledger: Ledger, options: ExecuteOptions) -> Any:
+    return client.transact(options, ledger.inside(options.idempotency_key))
+
+
+def _failing_transaction(client: Client, ledger: Ledger, options: ExecuteOptions) -> Any:
+    write = ledger.inside(options.idempotency_key)
+
+    def write_and_decline(session: Any) -> Any:
+        write(session)
+        raise DeclinedError
+
+    return client.transact(options, write_and_decline)
+
+
+def _in_hosts_session(client: Client, ledger: Ledger, options: ExecuteOptions) -> Any:
+    return client.join(options, ledger.inside(options.idempotency_key))
+
+
+_FAILED_ONCE = ((), ("failed",))
+
+CALLS: tuple[Call, ...] = (
+    Call("external", _external),
+    # A renewal that fails is raised into the block, which then has failed, and is tried again.
+    Call("external, by a handle that renews", _by_handle, history=_FAILED_ONCE, renews=True),
+    Call("external, replaying", _external, begin="completed", effects=0),
+    Call("external, taking over", _taking_over, begin="abandoned", history=(("abandoned",),)),
+    Call("external, failing", _failing, ends=("failed",), effects=0, history=(("failed",),)),
+    Call("transactional", _transactional),
+    Call(
+        "transactional, failing",
+        _failing_transaction,
+        ends=("failed", "absent"),
+        effects=0,
+        history=_FAILED_ONCE,
+    ),
+    Call("host's session", _in_hosts_session),
+)
