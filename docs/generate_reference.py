@@ -19,6 +19,7 @@ from _generate.signatures import code, doc, inline, readable
 import exec_tracker
 from exec_tracker import embedded, keywords, migrations, testing
 from exec_tracker.aio.claim import AsyncClaim
+from exec_tracker.integrations import mcp
 from exec_tracker.testing import conformance
 from exec_tracker.tracker import TransactionBlock
 
@@ -87,6 +88,7 @@ def reference() -> str:
     parts += _module("A private server: exec_tracker.embedded", embedded)
     parts += _fixtures()
     parts += _module("Conformance: exec_tracker.testing.conformance", conformance)
+    parts += _module("MCP: exec_tracker.integrations.mcp", mcp)
     text = "\n".join(parts)
     return re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n"
 

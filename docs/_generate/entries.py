@@ -64,9 +64,12 @@ def _table(thing: Any) -> Iterator[str]:
 
 def _fields(thing: type[BaseModel]) -> Iterator[str]:
     lines = []
-    annotations = inspect.get_annotations(thing)
+    annotations: dict[str, str] = {}
+    for owner in reversed(thing.__mro__):
+        annotations |= inspect.get_annotations(owner)
     for name, field in thing.model_fields.items():
-        default = "" if field.is_required() else f" = {field.default!r}"
+        made = field.default if field.default_factory is None else field.default_factory()
+        default = "" if field.is_required() else f" = {made!r}"
         kind = annotations[name].replace("Name", "str")
         lines.append(f"{name}: {kind}{readable(default)}")
     yield code("\n".join(lines))
