@@ -35,6 +35,11 @@ class Subject(ABC):
     def __init__(self, driver: str) -> None:
         self.driver = driver
 
+    @property
+    @abstractmethod
+    def tracker(self) -> Any:
+        """The tracker itself, for what is not called but attached to it."""
+
     @abstractmethod
     def __getattr__(self, name: str) -> Callable[..., Any]: ...
 
@@ -79,6 +84,10 @@ class SyncSubject(Subject):
         return method
 
     @property
+    def tracker(self) -> Any:
+        return self._tracker
+
+    @property
     def pool(self) -> Any:
         return self._engine.pool
 
@@ -118,6 +127,10 @@ class AsyncSubject(Subject):
     def __getattr__(self, name: str) -> Callable[..., Any]:
         method = getattr(self._tracker, name)
         return lambda *arguments, **keywords: self._loop.run(method(*arguments, **keywords))
+
+    @property
+    def tracker(self) -> Any:
+        return self._tracker
 
     @property
     def pool(self) -> Any:
