@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
+from celery import Celery
 
 from tests.support.redis_server import program, redis_server
 
@@ -26,3 +27,10 @@ def broker() -> Iterator[str]:
 def name() -> str:
     """Return a name for what a test sends that nothing else has, in the broker either."""
     return uuid4().hex
+
+
+@pytest.fixture
+def app() -> Iterator[Celery]:
+    """Yield an app without a broker: tasks are called in place."""
+    with Celery("here", broker="memory://", set_as_current=False) as made:
+        yield made

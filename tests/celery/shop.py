@@ -1,98 +1,25 @@
-"""The Celery app of the tests: its workers import it, and everything they need is in one variable.
-
-Every effect is a line in a file, so that it is counted outside of workers and tracker.
-"""
+"""The tasks that workers of the tests can do; they import them from here."""
 
 from __future__ import annotations
 
-import json
 import os
-import signal
-import time
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
-from uuid import UUID
 
-from celery import Celery
 from celery.signals import worker_init
 from pydantic import BaseModel
 
-from exec_tracker import (
-    DidNotHappen,
-    ExecuteOptions,
-    ExecutionAbandonedError,
-    ExecutionContext,
-    ExecutionTracker,
-    Happened,
-    RetryPolicy,
-)
-from exec_tracker.integrations.celery import IdempotentTask, idempotent_task
+from exec_tracker import ExecuteOptions, ExecutionTracker, RetryPolicy
+from exec_tracker.integrations.celery import idempotent_task
+from tests.celery import mortal
+from tests.celery.counter import FOLDER, SETTINGS, USER, Shop, app, happen, hold, make_tracker
 
-SETTINGS = json.loads(os.environ["SHOP"])
-FOLDER = Path(SETTINGS["folder"])
-USER = UUID(SETTINGS["user_id"])
-# The leases of those who are killed: no test waits for a minute.
-SOON = timedelta(seconds=0.5)
-LATER = timedelta(seconds=2)
-PATIENCE = 90.0
-
-app = Celery("shop", broker=SETTINGS["broker"], backend=SETTINGS["broker"])
-app.conf.update(
-    task_default_queue=SETTINGS["queue"],
-    worker_prefetch_multiplier=1,
-    broker_transport_options={
-        "visibility_timeout": SETTINGS["visibility_timeout"],
-        "unacked_restore_interval": 1,
-        "unacked_restore_throttle": 1,
-    },
-)
-
-
-def make_tracker() -> ExecutionTracker:
-    with (FOLDER / "trackers").open("a") as file:
-        file.write(f"{os.getpid()}\n")
-    return ExecutionTracker(SETTINGS["database_url"])
-
-
-class Shop(IdempotentTask):
-    """What the tasks have in common."""
-
-    abstract = True
-    user_id = USER
-    tracker = make_tracker
-    default_retry_delay = 0
+__all__ = ["app", "mortal"]
 
 
 class Receipt(BaseModel):
     charge: str
     cents: int
-
-
-def happen(name: str) -> int:
-    """Make the effect happen, and return how often it has."""
-    path = FOLDER / f"{name}.effects"
-    with path.open("a") as file:
-        file.write(f"{os.getpid()}\n")
-    return len(path.read_text().splitlines())
-
-
-def hold(name: str) -> None:
-    """Say that it has begun, and wait until the test lets it go on."""
-    (FOLDER / f"{name}.begun").write_text(str(os.getpid()))
-    deadline = time.monotonic() + PATIENCE
-    while not (FOLDER / f"{name}.go").exists():
-        if time.monotonic() > deadline:
-            raise AssertionError("the test never let it go on")
-        time.sleep(0.02)
-
-
-def die_once(name: str) -> None:
-    """Be killed, the first time."""
-    killed = FOLDER / f"{name}.killed"
-    if not killed.exists():
-        killed.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
 
 
 @app.task(base=Shop, name="charge")
@@ -119,19 +46,6 @@ def pack(name: str) -> str:
 
 @app.task(base=Shop, key="drop:{name}", on_running="drop", name="drop")
 def drop(name: str) -> str:
-    hold(name)
-    return f"dropped {happen(name)}"
-
-
-@app.task(
-    base=Shop,
-    key="drop:{name}",
-    on_running="drop",
-    on_abandoned="retry",
-    lease=timedelta(seconds=4),  # long enough to be seen running
-    name="drop_lost",
-)
-def drop_lost(name: str) -> str:
     hold(name)
     return f"dropped {happen(name)}"
 
@@ -187,67 +101,6 @@ def limited(name: str, error: str) -> None:
     raise LookupError(error) if error == "final" else ConnectionError(error)
 
 
-class Mortal(Shop):
-    """Tasks whose workers are killed: their lease runs out soon."""
-
-    abstract = True
-    lease = SOON
-    autoretry_for = (Exception,)
-
-
-def be_killed(name: str, when: str) -> int:
-    if when == "before":
-        die_once(name)
-    times = happen(name)
-    if when == "after":
-        die_once(name)
-    return times
-
-
-@app.task(base=Mortal, name="killed_raise")
-def killed_raise(name: str, when: str) -> int:
-    return be_killed(name, when)
-
-
-@app.task(base=Mortal, on_abandoned="retry", name="killed_retry")
-def killed_retry(name: str, when: str) -> int:
-    return be_killed(name, when)
-
-
-def look(context: ExecutionContext) -> Happened | DidNotHappen:
-    happened = (FOLDER / f"{context.idempotency_key}.effects").exists()
-    return Happened(1) if happened else DidNotHappen()
-
-
-@app.task(base=Mortal, key="{name}", verify=look, name="killed_verify")
-def killed_verify(name: str, when: str) -> int:
-    return be_killed(name, when)
-
-
-@app.task(base=Mortal, autoretry_for=(ExecutionAbandonedError,), max_retries=1, name="killed_asked")
-def killed_asked(name: str, when: str) -> int:
-    return be_killed(name, when)
-
-
-@app.task(base=Shop, lease=LATER, name="lost_raise")
-def lost_raise(name: str, when: str) -> int:
-    return be_held(name, when)
-
-
-@app.task(base=Shop, lease=LATER, on_abandoned="retry", name="lost_retry")
-def lost_retry(name: str, when: str) -> int:
-    return be_held(name, when)
-
-
-def be_held(name: str, when: str) -> int:
-    if when == "before":
-        hold(name)
-    times = happen(name)
-    if when == "after":
-        hold(name)
-    return times
-
-
 @app.task(base=Shop, key="typed:{name}", name="typed")
 def typed(name: str) -> Receipt:
     return Receipt(charge=name, cents=happen(name))
@@ -274,7 +127,7 @@ def dark(name: str) -> int:
     return happen(name)
 
 
-inherited = ExecutionTracker(SETTINGS["database_url"], lease=LATER)
+inherited = ExecutionTracker(SETTINGS["database_url"], lease=timedelta(seconds=2))
 
 
 @worker_init.connect

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,8 @@ _STORAGE_PAUSE = timedelta(seconds=5)
 # dropped as a duplicate, since nobody else would find out.
 _KEPT = "exec_tracker_kept"
 
+_running: ContextVar[Delivery | None] = ContextVar("exec_tracker_delivery", default=None)
+
 
 class Delivery:
     """One delivery; callable as an executor, so that the tracker can tell it its context."""
@@ -44,8 +47,18 @@ class Delivery:
         self.func = function
         self._args = args
         self._kwargs = kwargs
+        self._request = task.request
         self._started = False
         self._asked: Retry | None = None
+
+    @property
+    def is_nested(self) -> bool:
+        """Whether this is a part of a delivery that runs already: a subclass calls `super().run`.
+
+        A task that calls another, or itself by its name, has a request of its own.
+        """
+        outer = _running.get()
+        return outer is not None and outer._request is self._request  # noqa: SLF001 # its own kind
 
     def result(self) -> Any:
         """Return the stored result as plain JSON, which every result backend of Celery takes.
@@ -54,11 +67,13 @@ class Delivery:
         `ExecutionTracker.execute` raises.
         """
         terms = self._task.terms
+        # Outside of a worker all calls of `run` share one request.
+        self._request.exec_tracker_context = self._request.exec_tracker_reason = None
         options = terms.options(self._task, self.func, self._args, self._kwargs)
         try:
             done = tracker_of(terms.tracker).execute(options, self, **terms.settings)
         except Exception as exc:
-            if self._asked is not None:
+            if self._asked is not None and exc is not self._asked:
                 raise self._asked from exc
             if not self._started and isinstance(exc, ExecTrackerError):
                 self._refused(exc)
@@ -71,13 +86,16 @@ class Delivery:
         The reason is what the retry policy and `unknown_on` are about.
         """
         self._started = True
-        self._task.request.exec_tracker_context = context
+        self._request.exec_tracker_context = context
+        outer = _running.set(self)
         try:
             return self.func(*self._args, **self._kwargs)
         except Retry as asked:
             self._asked = asked
+        finally:
+            _running.reset(outer)
         # Not while the Retry is handled: it is no cause of its own reason.
-        raise getattr(self._task.request, "exec_tracker_reason", None) or self._asked
+        raise self._request.exec_tracker_reason or self._asked
 
     def _refused(self, error: ExecTrackerError) -> None:
         """Come back later, or drop the delivery, where that is the answer to a refusal."""
@@ -92,7 +110,7 @@ class Delivery:
                 self._come_back(error, _STORAGE_PAUSE)
 
     def _is_kept(self) -> bool:
-        request = self._task.request
+        request = self._request
         redelivered = (request.delivery_info or {}).get("redelivered")
         return bool(redelivered or (request.headers or {}).get(_KEPT))
 
@@ -102,7 +120,7 @@ class Delivery:
         Nothing was run, so it must not use up `max_retries`. Called as a function or eagerly there
         is nobody to come back, and the caller gets the error.
         """
-        request = self._task.request
+        request = self._request
         if after is None or request.called_directly or request.is_eager:
             return
         seconds = max(after.total_seconds(), 0.0)

@@ -176,9 +176,8 @@ def _guarded(body: Any, cls: type) -> Callable[..., Any]:
     @wraps(getattr(bound, "__func__", bound))
     def run(self: IdempotentTask, /, *args: Any, **kwargs: Any) -> Any:
         function = body.__get__(self, type(self))
-        if self.execution_context is not None:  # the run of a subclass calls this one
-            return function(*args, **kwargs)
-        return Delivery(self, function, args, kwargs).result()
+        delivery = Delivery(self, function, args, kwargs)
+        return function(*args, **kwargs) if delivery.is_nested else delivery.result()
 
     itself = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
     parameters = inspect.signature(bound).parameters.values()
