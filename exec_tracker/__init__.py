@@ -26,6 +26,7 @@ from exec_tracker.errors import (
     UnknownUserError,
 )
 from exec_tracker.models import Base, WorkflowExecution, WorkflowExecutionAttempt
+from exec_tracker.observing import Instrumentation, Observation, ObservedCall, Renewals
 from exec_tracker.policies import (
     DidNotHappen,
     EventName,
@@ -84,11 +85,15 @@ __all__ = [
     "Happened",
     "IdempotencyKeyReusedError",
     "IllegalTransitionError",
+    "Instrumentation",
     "InvalidIdempotencyKeyError",
     "KeyScope",
     "LeaseLostError",
     "MigrationRequiredError",
+    "Observation",
+    "ObservedCall",
     "OutcomeUnknownError",
+    "Renewals",
     "ResultErasedError",
     "ResultNotStorableError",
     "RetryPolicy",

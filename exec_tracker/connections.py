@@ -36,6 +36,12 @@ Bind = "Engine | sessionmaker[Session] | URL | str"
 # their sockets out of the epoll that a fork shares, and the parent would wait for ever.
 _left_alone: list[Any] = []
 
+
+def leave_alone(*inherited: Any) -> None:
+    """Keep what belongs to a parent process from being finalised in this one."""
+    _left_alone.extend(inherited)
+
+
 _guarded: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
 
 
@@ -116,7 +122,7 @@ def guard_against_fork(engine: Engine) -> None:
     def check(_connection: Any, record: ConnectionPoolEntry, proxy: PoolProxiedConnection) -> None:
         made_by = record.info.get("exec_tracker_pid", _guarded[engine])
         if made_by != os.getpid():
-            _left_alone.append(record.dbapi_connection)
+            leave_alone(record.dbapi_connection)
             record.dbapi_connection = None  # type: ignore[misc] # as the manual's recipe does
             proxy.dbapi_connection = None  # type: ignore[misc] # as the manual's recipe does
             raise DisconnectionError(f"connection belongs to process {made_by}")

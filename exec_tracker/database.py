@@ -11,6 +11,7 @@ from sqlalchemy.orm import sessionmaker
 
 from exec_tracker.connections import autocommitted, checkout
 from exec_tracker.errors import MigrationRequiredError, SchemaTooNewError
+from exec_tracker.keeping import KeptConnections
 from exec_tracker.sqlstates import translate
 from exec_tracker.unit_of_work import UnitOfWork
 
@@ -38,8 +39,9 @@ class Database:
     """
 
     def __init__(self, engine: Engine, schema: str | None, *, owned: bool = False) -> None:
-        """Borrow the engine, or take it over where it is `owned`."""
+        """Borrow the engine, or take it over where it is `owned`, and keep connections of it."""
         self.engine = engine
+        self._kept = KeptConnections(engine, schema) if owned else None
         self._owned_by = os.getpid() if owned else None
         self.schema = schema
         self._schema_fits = False
@@ -50,10 +52,17 @@ class Database:
 
         The first call checks the schema and raises MigrationRequiredError or SchemaTooNewError.
         """
+        if not self._schema_fits:
+            self._run(check_schema)
+            self._schema_fits = True
+        return self._run(core, *arguments, **keywords)
+
+    def _run(self, core: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
+        if self._kept is not None:
+            return self._kept.run(core, *arguments, **keywords)
         self._leave_parent()
         engine = self.engine
         with autocommitted(engine.raw_connection, engine.dialect, self.schema) as executions:
-            self._check_schema_once(executions)
             return core(executions, *arguments, **keywords)
 
     def query(self, core: Callable[..., Any], **keywords: Any) -> Any:
@@ -63,7 +72,9 @@ class Database:
             if self.schema is not None:
                 connection.execution_options(schema_translate_map={None: self.schema})
             with UnitOfWork(sessionmaker(connection), schema=self.schema) as work:
-                self._check_schema_once(work.executions)
+                if not self._schema_fits:
+                    check_schema(work.executions)
+                    self._schema_fits = True
                 try:
                     return core(work.session, **keywords)
                 except (DBAPIError, OSError) as exc:
@@ -75,16 +86,16 @@ class Database:
         with autocommitted(pool.connect, self.engine.dialect, self.schema) as executions:
             return executions.renew(claims)
 
+    def retire(self) -> None:
+        """Close the connections that were kept: those in use when their statements end."""
+        if self._kept is not None:
+            self._kept.close()
+
     def close(self) -> None:
         """Close the connection that renewals used, if it was made in this process."""
         if self._renewal_pool is not None and self._renewal_pool[0] == os.getpid():
             self._renewal_pool[1].dispose()
         self._renewal_pool = None
-
-    def _check_schema_once(self, executions: ExecutionRepository) -> None:
-        if not self._schema_fits:
-            check_schema(executions)
-            self._schema_fits = True
 
     def _leave_parent(self) -> None:
         """After a fork, begin with a pool of one's own; the inherited one may be locked for good.

@@ -26,7 +26,7 @@ from exec_tracker.keywords import (
     check_options,
     check_size,
 )
-from exec_tracker.observing import CallWatch, ObservedCall, Watch
+from exec_tracker.observing import CallWatch, ObservedCall, Watch, known_trace
 from exec_tracker.repository import NewExecution
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class TrackerSettings:
     max_parameters_bytes: int = DEFAULT_MAX_BYTES
     max_error_chars: int = MAX_TEXT
     on_event: Callable[[ExecutionEvent], None] | None = None
+    trace_context: Callable[[], str | None] | None = None
 
     instrumentations: tuple[Instrumentation, ...] = ()
     _unwatched: Watch = field(init=False, repr=False, compare=False)
@@ -91,7 +92,13 @@ class TrackerSettings:
             actor=options.actor,
             parameters_json=options.parameters_json,
             fingerprint=fingerprint(options.canonical, self.fingerprint_key),
+            trace_context=self._trace_context(),
         )
+
+    def _trace_context(self) -> str | None:
+        if self.trace_context is not None:
+            return self.trace_context()
+        return known_trace(self.instrumentations) if self.instrumentations else None
 
     def plan(
         self,

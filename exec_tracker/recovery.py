@@ -53,7 +53,7 @@ def create(executions: ExecutionRepository, new: NewExecution) -> Execution:
 
     Raises ExecutionExistsError where the key is used, with the execution only for its own user.
     """
-    created = executions.insert(new, None)
+    created = executions.insert(new)
     if created is not None:
         return created
     standing = executions.read(new.id)

@@ -37,6 +37,8 @@ class NewExecution:
     actor: str | None
     parameters_json: str | None
     fingerprint: str
+    # The W3C traceparent of the trace that asks for it.
+    trace_context: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,37 +88,35 @@ class ExecutionRepository:
         self._schema = schema
         self._lock_timeout = f"{max(int(lock_timeout.total_seconds() * 1000), 1)}ms"
 
-    def insert(self, new: NewExecution, claim: Claim | None) -> Execution | None:
-        """Insert the row, `running` under `claim` or else `pending`; None where the key exists."""
-        return self._one(
-            sql.INSERT_EXECUTION,
-            id=new.id,
-            workflow_id=new.workflow_id,
-            workflow_name=new.workflow_name,
-            user_id=str(new.user_id),
-            actor=new.actor,
-            parameters=new.parameters_json,
-            fingerprint=new.fingerprint,
-            status="pending" if claim is None else "running",
-            attempt=0 if claim is None else 1,
-            **_claim_arguments(claim),
-        )
+    def insert(self, new: NewExecution) -> Execution | None:
+        """Insert the row as `pending`; None where the key exists."""
+        return self._one(sql.INSERT_EXECUTION, **_new_arguments(new))
+
+    def claim(self, new: NewExecution, claim: Claim) -> Execution | None:
+        """Insert the row as `running` under the claim, or read the row that stands there.
+
+        Whose it is tells the claim token. None where the row may not be seen, or was purged
+        between the two.
+        """
+        return self._one(sql.CLAIM_EXECUTION, **_new_arguments(new), **_claim_arguments(claim))
 
     def read(self, execution_id: str) -> Execution | None:
         """Read one execution without a lock."""
         return self._one(sql.READ_EXECUTION, id=execution_id)
 
     def take_over(
-        self, seen: Execution, claim: Claim, fingerprint: str | None, *, counts: bool = True
+        self, seen: Execution, claim: Claim, new: NewExecution | None = None, *, counts: bool = True
     ) -> Execution | None:
         """Claim the row for its next attempt, if it is still as `seen` and no lease is live.
 
-        A claim that does not count (for verification) keeps the attempt's number.
+        The row gets the fingerprint of the request where it has none, and its trace. A claim that
+        does not count (for verification) keeps the attempt's number.
         """
         return self._one(
             sql.TAKE_OVER,
             increment=int(counts),
-            fingerprint=fingerprint,
+            fingerprint=None if new is None else new.fingerprint,
+            trace_context=None if new is None else new.trace_context,
             **_claim_arguments(claim),
             **_seen_arguments(seen),
             **_displaced_arguments(seen, "its lease expired and the execution was taken over"),
@@ -234,9 +234,20 @@ class ExecutionRepository:
         return snapshot(rows[0]) if rows else None
 
 
-def _claim_arguments(claim: Claim | None) -> dict[str, Any]:
-    if claim is None:
-        return {"token": None, "claimed_by": None, "lease": None}
+def _new_arguments(new: NewExecution) -> dict[str, Any]:
+    return {
+        "id": new.id,
+        "workflow_id": new.workflow_id,
+        "workflow_name": new.workflow_name,
+        "user_id": str(new.user_id),
+        "actor": new.actor,
+        "parameters": new.parameters_json,
+        "fingerprint": new.fingerprint,
+        "trace_context": new.trace_context,
+    }
+
+
+def _claim_arguments(claim: Claim) -> dict[str, Any]:
     return {
         "token": str(claim.token),
         "claimed_by": claim.claimed_by,

@@ -209,6 +209,7 @@ class Execution(BaseModel):
     retry_at: datetime | None = None
     erased_at: datetime | None = None
     error: dict[str, Any] | None = None
+    trace_context: str | None = None
     observed_at: datetime
 
     _result_json: str | None = PrivateAttr(default=None)

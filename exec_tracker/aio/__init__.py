@@ -58,6 +58,7 @@ class AsyncExecutionTracker(AsyncExecutionVerbs):
         max_parameters_bytes: int = DEFAULT_MAX_BYTES,
         max_error_chars: int = MAX_TEXT,
         on_event: Callable[[ExecutionEvent], None] | None = None,
+        trace_context: Callable[[], str | None] | None = None,
         schema: str | None = None,
     ) -> None:
         """Prepare a tracker as ExecutionTracker does; nothing is connected before a call."""
@@ -71,6 +72,7 @@ class AsyncExecutionTracker(AsyncExecutionVerbs):
             max_parameters_bytes=max_parameters_bytes,
             max_error_chars=max_error_chars,
             on_event=on_event,
+            trace_context=trace_context,
             **named,
         )
 

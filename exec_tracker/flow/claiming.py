@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from exec_tracker.flow.commands import Command
     from exec_tracker.flow.plan import Plan
-    from exec_tracker.repository import Claim
+    from exec_tracker.repository import Claim, NewExecution
     from exec_tracker.types import Execution
 
     Obtaining = Generator[Command, Any, Held | ExecutionResult[Any]]
@@ -55,26 +55,21 @@ def obtain(plan: Plan, pursuit: Pursuit) -> Obtaining:
     Raises IdempotencyKeyReusedError, ExecutionInProgressError, ExecutionAbandonedError,
     ExecutionFailedError, ResultErasedError, or what the database raises; the function has not run.
     """
-    claim = pursuit.claim
     for _ in range(TRIES_TO_SEE):
         sent_at = monotonic()
-        claimed = yield from _insert(plan, claim)
-        if claimed is not None:
-            plan.tell(EventName.CLAIMED, 1)
-            return Held(claimed, claim, sent_at)
-        seen = yield from ask_patiently(ExecutionRepository.read, plan.new.id)
-        if seen is not None:
-            return (yield from _negotiate(plan, pursuit, sent_at, seen))
+        standing = yield from _claim_or_read(plan, pursuit.claim)
+        if standing is not None:
+            return (yield from _negotiate(plan, pursuit, sent_at, standing))
     plan.tell(EventName.REFUSED, 0, "Hidden")
     raise IdempotencyKeyReusedError(
         f"The key {plan.new.id!r} is used by an execution that this connection may not see."
     )
 
 
-def _insert(plan: Plan, claim: Claim) -> Generator[Command, Any, Execution | None]:
+def _claim_or_read(plan: Plan, claim: Claim) -> Generator[Command, Any, Execution | None]:
     try:
-        inserted: Execution | None = yield from ask_patiently(
-            ExecutionRepository.insert, plan.new, claim
+        standing: Execution | None = yield from ask_patiently(
+            ExecutionRepository.claim, plan.new, claim
         )
     except TransientStorageError as exc:
         if exc.sqlstate == LOCK_NOT_AVAILABLE and not exc.in_doubt:
@@ -83,16 +78,11 @@ def _insert(plan: Plan, claim: Claim) -> Generator[Command, Any, Execution | Non
     except StorageError as exc:
         if exc.sqlstate != READ_ONLY:
             raise
-        yield from _check_replayable(plan, exc)
-        return None
-    return inserted
-
-
-def _check_replayable(plan: Plan, refused: StorageError) -> Generator[Command, Any, None]:
-    """On a read-only server only a stored outcome helps: without one, that is the error."""
-    seen = yield from ask_patiently(ExecutionRepository.read, plan.new.id)
-    if seen is None:
-        raise refused
+        # On a read-only server only a stored outcome helps: without one, that is the error.
+        standing = yield from ask_patiently(ExecutionRepository.read, plan.new.id)
+        if standing is None:
+            raise
+    return standing
 
 
 def _negotiate(plan: Plan, pursuit: Pursuit, sent_at: float, seen: Execution) -> Obtaining:
@@ -104,8 +94,8 @@ def _negotiate(plan: Plan, pursuit: Pursuit, sent_at: float, seen: Execution) ->
         decision = decide(plan.claimant(claim), policy, seen)
         match decision:
             case Mine():
+                # Fresh, or an earlier claim of ours whose answer was lost.
                 plan.tell(EventName.CLAIMED, seen.attempt)
-                # Also where the answer to our own take-over was lost.
                 return Held(seen, claim, sent_at, verifies, pursuit.over_unknown)
             case Replay():
                 return replay(plan, seen)
@@ -160,7 +150,7 @@ def _take_over(
 ) -> Generator[Command, Any, Execution | None]:
     try:
         taken: Execution | None = yield from ask_patiently(
-            _take_over_core, seen, claim, plan.new.fingerprint, not verifies
+            _take_over_core, seen, claim, plan.new, not verifies
         )
     except TransientStorageError as exc:
         if exc.sqlstate == LOCK_NOT_AVAILABLE:
@@ -175,10 +165,10 @@ def _take_over_core(
     executions: ExecutionRepository,
     seen: Execution,
     claim: Claim,
-    fingerprint: str,
+    new: NewExecution,
     counts: bool,  # commands carry positional arguments
 ) -> Execution | None:
-    return executions.take_over(seen, claim, fingerprint, counts=counts)
+    return executions.take_over(seen, claim, new, counts=counts)
 
 
 def _history(decision: object, seen: Execution) -> Generator[Command, Any, list[Any]]:

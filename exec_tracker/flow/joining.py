@@ -8,11 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from exec_tracker import sessions
-from exec_tracker.errors import (
-    ExecutionInProgressError,
-    IdempotencyKeyReusedError,
-    TransientStorageError,
-)
+from exec_tracker.errors import IdempotencyKeyReusedError, TransientStorageError
 from exec_tracker.flow import refusals
 from exec_tracker.flow.claiming import TRIES_TO_SEE, replay
 from exec_tracker.flow.commands import Within
@@ -70,15 +66,11 @@ def begin(work: Transaction) -> Generator[Command, Any, Execution | ExecutionRes
     yield Within(sessions.check_session, ())
     try:
         for _ in range(TRIES_TO_SEE):
-            inserted: Execution | None = yield from work.within(
-                ExecutionRepository.insert, work.plan.new, work.claim
+            standing: Execution | None = yield from work.within(
+                ExecutionRepository.claim, work.plan.new, work.claim
             )
-            if inserted is not None:
-                work.plan.tell(EventName.CLAIMED, inserted.attempt)
-                return inserted
-            seen: Execution | None = yield from work.read()
-            if seen is not None:
-                return (yield from _negotiate(work, seen))
+            if standing is not None:
+                return (yield from _negotiate(work, standing))
     except TransientStorageError as exc:
         if exc.sqlstate == LOCK_NOT_AVAILABLE:
             raise refusals.locked(work.plan) from exc
@@ -96,11 +88,14 @@ def _negotiate(
     while True:
         decision = decide(plan.claimant(work.claim), plan.policy, seen)
         match decision:
+            case Mine():
+                plan.tell(EventName.CLAIMED, seen.attempt)
+                return seen
             case Replay():
                 return _replayed(work, seen)
             case TakeOver():
                 taken: Execution | None = yield from work.within(
-                    ExecutionRepository.take_over, seen, work.claim, plan.new.fingerprint
+                    ExecutionRepository.take_over, seen, work.claim, plan.new
                 )
                 if taken is not None:
                     plan.tell(EventName.TAKEN_OVER, taken.attempt, f"was {seen.status}", found=seen)
@@ -127,8 +122,6 @@ def _refusal(
     work: Transaction, decision: Any, seen: Execution
 ) -> Generator[Command, Any, Exception]:
     work.plan.tell_refusal(decision, seen)
-    if isinstance(decision, Mine):  # pragma: no cover # our claims are never committed running
-        return ExecutionInProgressError(execution=seen)
     attempts = []
     if isinstance(decision, Refuse):
         attempts = yield from work.within(ExecutionRepository.attempts, seen.id)

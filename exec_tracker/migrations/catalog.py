@@ -66,11 +66,16 @@ SELECT 'rule', t.relname || ' ' || w.rulename, pg_get_ruledef(w.oid, true)
   FROM pg_rewrite w JOIN pg_class t ON t.oid = w.ev_class WHERE t.oid = ANY (CAST(:tables AS oid[]))
 """,
     """
-SELECT 'function', f.proname || '()',
+SELECT 'function', f.proname || '(' || oidvectortypes(f.proargtypes) || ')',
        l.lanname || CASE WHEN f.prosecdef THEN ' SECURITY DEFINER' ELSE '' END
-       || coalesce(' SET ' || array_to_string(f.proconfig, ', '), '') || ': ' || f.prosrc
+       || ' RETURNS ' || pg_get_function_result(f.oid)
+       || coalesce(' SET ' || array_to_string(f.proconfig, ', '), '') || ': '
+       -- Where the tables are named with their schema, it is this one.
+       || replace(f.prosrc, quote_ident(n.nspname) || '.workflow_executions',
+                  'workflow_executions')
   FROM pg_proc f JOIN pg_language l ON l.oid = f.prolang
- WHERE f.pronamespace = :namespace AND f.proname = ANY (:functions) AND f.pronargs = 0
+  JOIN pg_namespace n ON n.oid = f.pronamespace
+ WHERE f.pronamespace = :namespace AND f.proname = ANY (:functions)
 """,
     """
 SELECT 'index', i.relname::text,
@@ -102,10 +107,9 @@ SELECT 'grant', o.kind || ' ' || o.name || ' to ' || g.grantee,
           FROM pg_class s JOIN pg_depend d ON d.objid = s.oid AND d.deptype IN ('a', 'i')
          WHERE s.relkind = 'S' AND d.refobjid = ANY (CAST(:tables AS oid[]))
         UNION ALL
-        SELECT 'function', proname || '()', proowner,
+        SELECT 'function', proname || '(' || oidvectortypes(proargtypes) || ')', proowner,
                coalesce(proacl, acldefault('f', proowner))
-          FROM pg_proc WHERE pronamespace = :namespace AND proname = ANY (:functions)
-               AND pronargs = 0) AS o,
+          FROM pg_proc WHERE pronamespace = :namespace AND proname = ANY (:functions)) AS o,
        LATERAL (SELECT coalesce(r.rolname, 'public') AS grantee, x.privilege_type AS privilege,
                        x.is_grantable AS again
                   FROM aclexplode(o.acl) AS x LEFT JOIN pg_roles r ON r.oid = x.grantee

@@ -24,6 +24,12 @@ from exec_tracker.models import (
     Base,
 )
 from exec_tracker.models.ddl import UPDATED_AT_FUNCTION
+from exec_tracker.models.functions import (
+    CLAIM_FUNCTION,
+    COMPLETE_FUNCTION,
+    CREATE_FUNCTIONS,
+    ROW_COLUMNS,
+)
 from exec_tracker.models.guard import CREATE_GUARD_FUNCTION, GUARD_TRIGGER
 
 if TYPE_CHECKING:
@@ -52,7 +58,25 @@ _GUARD: Final = (
 
 
 def _body(function: str) -> str:
-    return " ".join(function.split("$$")[1].split())
+    return " ".join(function.split("$$")[1].replace("%1$s.", "").split())
+
+
+_CLAIM: Final = (
+    f"{CLAIM_FUNCTION}(text, text, text, uuid, text, text, text, text, uuid, text, "
+    "double precision, text)"
+)
+_COMPLETE: Final = f"{COMPLETE_FUNCTION}(text, uuid, text, text)"
+_ROW: Final = (
+    "TABLE("
+    + (
+        " ".join(ROW_COLUMNS.split())
+        .replace("TIMESTAMPTZ", "timestamp with time zone")
+        .replace("TEXT", "text")
+        .replace("UUID", "uuid")
+        .replace("INTEGER", "integer")
+    )
+    + ")"
+)
 
 
 _CONSTRAINTS: Final = {
@@ -94,11 +118,17 @@ _OTHERS: Final = {
     ),
     ("trigger", f"{EXECUTIONS_TABLE} {GUARD_TRIGGER}"): _GUARD,
     ("function", "update_workflow_execution_updated_at()"): (
-        f'plpgsql SET search_path="": {_body(UPDATED_AT_FUNCTION)}'
+        f'plpgsql RETURNS trigger SET search_path="": {_body(UPDATED_AT_FUNCTION)}'
     ),
     ("function", "guard_workflow_execution()"): (
-        f'plpgsql SET search_path="": {_body(CREATE_GUARD_FUNCTION)}'
+        f'plpgsql RETURNS trigger SET search_path="": {_body(CREATE_GUARD_FUNCTION)}'
     ),
+    **{
+        ("function", name): f'plpgsql RETURNS {_ROW} SET search_path="": {_body(created)}'
+        for name, created in zip((_CLAIM, _COMPLETE), CREATE_FUNCTIONS, strict=True)
+    },
+    ("grant", f"function {_CLAIM} to service_role"): "EXECUTE",
+    ("grant", f"function {_COMPLETE} to service_role"): "EXECUTE",
     ("grant", "table workflow_executions to service_role"): _DML,
     ("grant", "table workflow_executions to authenticated"): "SELECT",
     ("grant", "table workflow_execution_attempts to service_role"): _DML,
@@ -107,7 +137,12 @@ _OTHERS: Final = {
 
 NAMES: Final = {
     "triggers": [_UPDATED_AT_TRIGGER, GUARD_TRIGGER],
-    "functions": ["update_workflow_execution_updated_at", "guard_workflow_execution"],
+    "functions": [
+        "update_workflow_execution_updated_at",
+        "guard_workflow_execution",
+        CLAIM_FUNCTION,
+        COMPLETE_FUNCTION,
+    ],
     "indexes": list(_INDEXES),
     "constraints": [*(name for _, name in _CONSTRAINTS), EXECUTIONS_USER_FKEY],
 }

@@ -11,6 +11,7 @@ from sqlalchemy import DDL, event
 
 from exec_tracker.models.attempt import WorkflowExecutionAttempt
 from exec_tracker.models.execution import WorkflowExecution
+from exec_tracker.models.functions import CREATE_FUNCTIONS, DROP_FUNCTIONS, FUNCTION_GRANTS
 from exec_tracker.models.guard import (
     CREATE_GUARD_FUNCTION,
     CREATE_GUARD_TRIGGER,
@@ -87,9 +88,11 @@ REVOKE ALL ON workflow_executions FROM PUBLIC, anon, authenticated, service_role
 REVOKE ALL ON FUNCTION update_workflow_execution_updated_at(), guard_workflow_execution()
     FROM PUBLIC, anon, authenticated, service_role
 """,
+    *CREATE_FUNCTIONS,
+    *FUNCTION_GRANTS,
 )
 
-EXECUTIONS_AFTER_DROP: Final = (DROP_UPDATED_AT_FUNCTION, DROP_GUARD_FUNCTION)
+EXECUTIONS_AFTER_DROP: Final = (DROP_UPDATED_AT_FUNCTION, DROP_GUARD_FUNCTION, *DROP_FUNCTIONS)
 
 ATTEMPTS_AFTER_CREATE: Final = (
     "ALTER TABLE workflow_execution_attempts ENABLE ROW LEVEL SECURITY",

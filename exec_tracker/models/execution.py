@@ -115,6 +115,9 @@ class WorkflowExecution(Base):
     error: Mapped[dict[str, Any] | None] = mapped_column(
         JSONB(none_as_null=True), comment="Type and verdict of the failure; no traceback"
     )
+    trace_context: Mapped[str | None] = mapped_column(
+        Text, comment="W3C traceparent of the trace in which the current claim was made"
+    )
 
     attempts: Mapped[list[WorkflowExecutionAttempt]] = relationship(
         order_by="WorkflowExecutionAttempt.id", viewonly=True

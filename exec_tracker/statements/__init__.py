@@ -1,5 +1,6 @@
 """Every statement of the protocol, named and described in one place, as the SQL that runs.
 
+The two that every execution needs call functions of the schema, which hold the rest of their SQL.
 Each is one statement that stands alone in autocommit: it needs no transaction around it and leaves
 nothing in the session. Writers compare and set: the WHERE names the state that was decided upon,
 so that a row which has changed meanwhile is left alone and no row is returned. Times are the
@@ -8,6 +9,7 @@ JSON comes out as text, so that all drivers agree.
 """
 
 from exec_tracker.statements.claims import (
+    CLAIM_EXECUTION,
     CONTINUE_CLAIM,
     INSERT_EXECUTION,
     READ_EXECUTION,
@@ -32,6 +34,7 @@ from exec_tracker.statements.upkeep import (
 )
 
 __all__ = [
+    "CLAIM_EXECUTION",
     "COLUMN_NAMES",
     "COMPLETE_CLAIM",
     "COMPLETE_UNCLAIMED",

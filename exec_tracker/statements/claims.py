@@ -2,23 +2,35 @@
 
 from exec_tracker.statements.rendering import Statement
 
-# Insert the row, running or pending, unless the key exists: the unique index arbitrates.
+# Insert a pending row, unless the key exists.
 INSERT_EXECUTION = Statement(
     "insert_execution",
     """
 WITH {setting}
 INSERT INTO {executions} AS e
-       (id, workflow_id, workflow_name, user_id, status, parameters, actor, started_at,
-        attempt, claim_token, claimed_by, lease_expires_at, fingerprint)
+       (id, workflow_id, workflow_name, user_id, status, parameters, actor, fingerprint,
+        trace_context)
 SELECT CAST(:id AS text), CAST(:workflow_id AS text), CAST(:workflow_name AS text),
-       CAST(:user_id AS uuid), CAST(:status AS text), CAST(CAST(:parameters AS text) AS jsonb),
-       CAST(:actor AS text),
-       CASE WHEN CAST(:status AS text) = 'running' THEN clock_timestamp() END,
-       CAST(:attempt AS integer), CAST(:token AS uuid), CAST(:claimed_by AS text),
-       {lease_end}, CAST(:fingerprint AS text)
+       CAST(:user_id AS uuid), 'pending', CAST(CAST(:parameters AS text) AS jsonb),
+       CAST(:actor AS text), CAST(:fingerprint AS text), CAST(:trace_context AS text)
   FROM setting
     ON CONFLICT (id) DO NOTHING
 RETURNING {columns}""",
+)
+
+# Insert the row as running under the claim, unless the key exists: the unique index arbitrates.
+# Where it exists the standing row is read, without a lock. A function of the schema does both in
+# one round trip; no row means that a purge came in between, or that the row may not be seen.
+CLAIM_EXECUTION = Statement(
+    "claim_execution",
+    """
+SELECT *
+  FROM {claim_function}(
+       CAST(:id AS text), CAST(:workflow_id AS text), CAST(:workflow_name AS text),
+       CAST(:user_id AS uuid), CAST(:parameters AS text), CAST(:actor AS text),
+       CAST(:fingerprint AS text), CAST(:trace_context AS text), CAST(:token AS uuid),
+       CAST(:claimed_by AS text), CAST(:lease AS double precision),
+       CAST(:lock_timeout AS text))""",
 )
 
 # Read one execution by its key, without a lock.
@@ -41,7 +53,8 @@ WITH {setting}, e AS (
             lease_expires_at = {lease_end},
             started_at = clock_timestamp(), completed_at = NULL,
             result = NULL, error = NULL, error_message = NULL, retry_at = NULL, erased_at = NULL,
-            fingerprint = COALESCE(e.fingerprint, CAST(:fingerprint AS text))
+            fingerprint = COALESCE(e.fingerprint, CAST(:fingerprint AS text)),
+            trace_context = COALESCE(CAST(:trace_context AS text), e.trace_context)
        FROM setting
       WHERE {unchanged}
   RETURNING e.*

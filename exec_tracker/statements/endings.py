@@ -2,16 +2,15 @@
 
 from exec_tracker.statements.rendering import Statement
 
-# Store the result under the claim's token, which stays on the row for good.
+# Store the result under the claim's token, which stays on the row for good: a function of the
+# schema, as the claim is.
 COMPLETE_CLAIM = Statement(
     "complete_claim",
     """
-WITH {setting}
-     UPDATE {executions} AS e
-        SET {completed}
-       FROM setting
-      WHERE {mine}
-  RETURNING {columns}""",
+SELECT *
+  FROM {complete_function}(
+       CAST(:id AS text), CAST(:token AS uuid), CAST(:result AS text),
+       CAST(:lock_timeout AS text))""",
 )
 
 # Store a result without the claim's token: a new token fences whoever held the old one.

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
+from exec_tracker.models.functions import CLAIM_FUNCTION, COMPLETE_FUNCTION
+
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
@@ -34,12 +36,13 @@ class Rendered:
         return tuple(parameters[name] for name in self.order)
 
 
-# What a snapshot is made of, read from the alias `e`, in this order.
+# What a snapshot is made of, read from the alias `e`, in this order; the functions of the schema
+# return the same columns.
 _COLUMNS = """
        e.id, e.workflow_id, e.workflow_name, e.user_id, e.status, e.result::text AS result,
        e.error_message, e.parameters::text AS parameters, e.actor, e.created_at, e.updated_at,
        e.started_at, e.completed_at, e.attempt, e.claim_token, e.claimed_by, e.lease_expires_at,
-       e.fingerprint, e.retry_at, e.erased_at, e.error::text AS error,
+       e.fingerprint, e.retry_at, e.erased_at, e.error::text AS error, e.trace_context,
        clock_timestamp() AS observed_at"""
 
 COLUMN_NAMES = tuple(
@@ -102,11 +105,13 @@ _SHARED = {
 def render(statement: Statement, dialect: Dialect, schema: str | None) -> Rendered:
     """Write a statement for one dialect and schema; without a schema, search_path decides."""
     prefix = f"{dialect.identifier_preparer.quote_identifier(schema)}." if schema else ""
-    tables = {
+    names = {
         "executions": f"{prefix}workflow_executions",
         "attempts": f"{prefix}workflow_execution_attempts",
+        "claim_function": f"{prefix}{CLAIM_FUNCTION}",
+        "complete_function": f"{prefix}{COMPLETE_FUNCTION}",
     }
-    shared = {name: part.format(**tables) for name, part in _SHARED.items()}
-    compiled = text(statement.sql.format(**tables, **shared)).compile(dialect=dialect)
+    shared = {name: part.format(**names) for name, part in _SHARED.items()}
+    compiled = text(statement.sql.format(**names, **shared)).compile(dialect=dialect)
     order = getattr(compiled, "positiontup", None)
     return Rendered(str(compiled), tuple(order) if order is not None else None)

@@ -75,7 +75,9 @@ RETURNING e.id""",
 READ_SCHEMA_NOTE = Statement(
     "read_schema_note",
     """
-SELECT to_regclass('{executions}') IS NOT NULL AND to_regclass('{attempts}') IS NOT NULL,
+SELECT to_regclass('{executions}') IS NOT NULL AND to_regclass('{attempts}') IS NOT NULL
+       AND to_regproc('{claim_function}') IS NOT NULL
+       AND to_regproc('{complete_function}') IS NOT NULL,
        obj_description(to_regclass('{attempts}'), 'pg_class')""",
 )
 

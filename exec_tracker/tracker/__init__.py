@@ -68,6 +68,7 @@ class ExecutionTracker(ExecutionVerbs):
         max_parameters_bytes: int = DEFAULT_MAX_BYTES,
         max_error_chars: int = MAX_TEXT,
         on_event: Callable[[ExecutionEvent], None] | None = None,
+        trace_context: Callable[[], str | None] | None = None,
         schema: str | None = None,
     ) -> None:
         """Prepare a tracker; nothing is connected before the first call.
@@ -87,6 +88,7 @@ class ExecutionTracker(ExecutionVerbs):
             max_parameters_bytes=max_parameters_bytes,
             max_error_chars=max_error_chars,
             on_event=on_event,
+            trace_context=trace_context,
             **named,
         )
 

@@ -51,6 +51,7 @@ class Driver(Instrumented):
         self._closed = True
         self._heartbeat.stop()
         if self._owns_engine:
+            self._database.retire()
             retire(self._database.engine)
 
     def drive(

@@ -1,0 +1,146 @@
+"""The claim and its completion as functions: one round trip each, planned once per backend.
+
+A driver that keeps no prepared statements, as behind a transaction pooler, has the server plan a
+statement at every call; what a function runs is planned once. The name carries a version: a later
+signature gets a function of its own beside it, so that old and new libraries work side by side.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = [
+    "CLAIM_FUNCTION",
+    "COMPLETE_FUNCTION",
+    "CREATE_FUNCTIONS",
+    "DROP_FUNCTIONS",
+    "FUNCTION_GRANTS",
+    "ROW_COLUMNS",
+]
+
+CLAIM_FUNCTION: Final = "claim_workflow_execution_v1"
+COMPLETE_FUNCTION: Final = "complete_workflow_execution_v1"
+
+ROW_COLUMNS: Final = """
+    id TEXT, workflow_id TEXT, workflow_name TEXT, user_id UUID, status TEXT, result TEXT,
+    error_message TEXT, parameters TEXT, actor TEXT, created_at TIMESTAMPTZ,
+    updated_at TIMESTAMPTZ, started_at TIMESTAMPTZ, completed_at TIMESTAMPTZ, attempt INTEGER,
+    claim_token UUID, claimed_by TEXT, lease_expires_at TIMESTAMPTZ, fingerprint TEXT,
+    retry_at TIMESTAMPTZ, erased_at TIMESTAMPTZ, error TEXT, trace_context TEXT,
+    observed_at TIMESTAMPTZ"""
+"""What both return: the row, its JSON as text so that all drivers agree, and when it was read."""
+
+_ROW: Final = """
+        e.id, e.workflow_id, e.workflow_name, e.user_id, e.status, e.result::text,
+        e.error_message, e.parameters::text, e.actor, e.created_at,
+        e.updated_at, e.started_at, e.completed_at, e.attempt,
+        e.claim_token, e.claimed_by, e.lease_expires_at, e.fingerprint,
+        e.retry_at, e.erased_at, e.error::text, e.trace_context, clock_timestamp()"""
+
+_SETTINGS: Final = """
+    -- Bounds the wait for another transaction on the same key, and has the commit flushed to disk
+    -- even for a role with synchronous_commit = off. Both end with the transaction.
+    PERFORM set_config('lock_timeout', p_lock_timeout, true);
+    IF current_setting('synchronous_commit') = 'off' THEN
+        PERFORM set_config('synchronous_commit', 'on', true);
+    END IF;"""
+
+# The tables are named with their schema, wherever that is: under an empty search path nobody's
+# tables, functions or operators can come before them.
+_CREATE: Final = """
+DO $do$
+BEGIN
+    EXECUTE format($create$
+CREATE OR REPLACE FUNCTION {schema}.{name}(
+{parameters}
+)
+RETURNS TABLE ({row}
+)
+LANGUAGE plpgsql
+SET search_path = ''
+AS $$
+#variable_conflict use_column
+BEGIN{settings}
+{body}
+END;
+$$
+$create$, (
+        SELECT quote_ident(n.nspname)
+          FROM pg_catalog.pg_class c
+          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+         WHERE c.oid = to_regclass('workflow_executions')
+    ));
+END
+$do$
+"""
+
+
+def _create(name: str, parameters: str, body: str) -> str:
+    returned = body.replace("{returned}", _ROW.strip())
+    return _CREATE.format(
+        schema="%1$s",
+        name=name,
+        parameters=parameters,
+        row=ROW_COLUMNS,
+        settings=_SETTINGS,
+        body=returned,
+    )
+
+
+_CLAIM: Final = _create(
+    CLAIM_FUNCTION,
+    """\
+    p_id TEXT, p_workflow_id TEXT, p_workflow_name TEXT, p_user_id UUID, p_parameters TEXT,
+    p_actor TEXT, p_fingerprint TEXT, p_trace_context TEXT, p_token UUID, p_claimed_by TEXT,
+    p_lease DOUBLE PRECISION, p_lock_timeout TEXT""",
+    """\
+    -- The unique index arbitrates: one caller inserts, all others read what stands.
+    RETURN QUERY
+    INSERT INTO %1$s.workflow_executions AS e
+           (id, workflow_id, workflow_name, user_id, status, parameters, actor, started_at,
+            attempt, claim_token, claimed_by, lease_expires_at, fingerprint, trace_context)
+    VALUES (p_id, p_workflow_id, p_workflow_name, p_user_id, 'running', p_parameters::jsonb,
+            p_actor, clock_timestamp(), 1, p_token, p_claimed_by,
+            clock_timestamp() + p_lease * interval '1 second', p_fingerprint, p_trace_context)
+        ON CONFLICT (id) DO NOTHING
+    RETURNING {returned};
+    IF NOT FOUND THEN
+        RETURN QUERY
+        SELECT {returned}
+          FROM %1$s.workflow_executions AS e
+         WHERE e.id = p_id;
+    END IF;""",
+)
+
+_COMPLETE: Final = _create(
+    COMPLETE_FUNCTION,
+    "    p_id TEXT, p_token UUID, p_result TEXT, p_lock_timeout TEXT",
+    """\
+    -- The token is the fence: no row, where the claim was taken over or decided meanwhile.
+    RETURN QUERY
+    UPDATE %1$s.workflow_executions AS e
+       SET status = 'completed', result = p_result::jsonb, completed_at = clock_timestamp(),
+           lease_expires_at = NULL, error = NULL, error_message = NULL, retry_at = NULL,
+           erased_at = NULL
+     WHERE e.id = p_id AND e.claim_token = p_token AND e.status = 'running'
+    RETURNING {returned};""",
+)
+
+CREATE_FUNCTIONS: Final = (_CLAIM, _COMPLETE)
+
+# Without these everybody could call them; what a caller may do in there is up to its own rights.
+FUNCTION_GRANTS: Final = (
+    """
+REVOKE ALL ON FUNCTION claim_workflow_execution_v1, complete_workflow_execution_v1
+    FROM PUBLIC, anon, authenticated, service_role
+""",
+    """
+GRANT EXECUTE ON FUNCTION claim_workflow_execution_v1, complete_workflow_execution_v1
+    TO service_role
+""",
+)
+
+DROP_FUNCTIONS: Final = (
+    "DROP FUNCTION IF EXISTS claim_workflow_execution_v1",
+    "DROP FUNCTION IF EXISTS complete_workflow_execution_v1",
+)
