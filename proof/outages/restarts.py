@@ -30,10 +30,11 @@ SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
 
 def restarts(server: EmbeddedPostgres, url: str, how: Restart, seed: int, times: int = 1) -> Outage:
     """Restart the server under load, this many times."""
-    return drill(RESTARTS[how], url, [partial(_restart, server, how)] * times, seed)
+    return drill(RESTARTS[how], url, [partial(restart, server, how)] * times, seed)
 
 
-def _restart(server: EmbeddedPostgres, how: Restart) -> float:
+def restart(server: EmbeddedPostgres, how: Restart) -> float:
+    """Restart or crash the server; return when it was there again, on the monotonic clock."""
     if how == "kill":
         server.kill()
         server.start()
