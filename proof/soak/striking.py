@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections import Counter
 from contextlib import suppress
@@ -14,6 +13,7 @@ import psycopg2
 from proof.outages.restarts import RESTARTS, restart
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Callable
 
     from exec_tracker.embedded import EmbeddedPostgres
