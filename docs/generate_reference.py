@@ -19,7 +19,7 @@ from _generate.signatures import code, doc, inline, readable
 import exec_tracker
 from exec_tracker import embedded, keywords, migrations, testing
 from exec_tracker.aio.claim import AsyncClaim
-from exec_tracker.integrations import mcp
+from exec_tracker.integrations import log_records, mcp, otel
 from exec_tracker.testing import conformance
 from exec_tracker.tracker import TransactionBlock
 
@@ -65,6 +65,7 @@ _SECTIONS: dict[str, tuple[str, ...]] = {
         "ExecutionEvent",
         "EventName",
     ),
+    "Watching": ("Instrumentation", "Observation", "ObservedCall", "Renewals"),
     "The tables": ("WorkflowExecution", "WorkflowExecutionAttempt", "Base"),
     "Units of work": ("UnitOfWork", "AsyncUnitOfWork", "ExecutionRepository"),
 }
@@ -89,6 +90,8 @@ def reference() -> str:
     parts += _fixtures()
     parts += _module("Conformance: exec_tracker.testing.conformance", conformance)
     parts += _module("MCP: exec_tracker.integrations.mcp", mcp)
+    parts += _module("OpenTelemetry: exec_tracker.integrations.otel", otel)
+    parts += _module("Log records: exec_tracker.integrations.log_records", log_records)
     text = "\n".join(parts)
     return re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n"
 

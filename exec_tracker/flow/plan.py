@@ -93,7 +93,7 @@ class Plan:
         """Report one decision to whoever watches: how long it took, and the row it is about."""
         if self.watch.listens:
             duration = None if seconds is None else timedelta(seconds=seconds)
-            trace = getattr(found, "trace_context", None)
+            trace = None if found is None else found.trace_context
             new = self.new
             self.watch.observe(
                 ExecutionEvent(name, new.id, new.workflow_id, attempt, detail, duration, trace)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from exec_tracker.observing import ObservedCall
     from exec_tracker.policies import ExecutionEvent
 
-__all__ = ["LogRecords", "log_events"]
+__all__ = ["log_events"]
 
 Tracker = TypeVar("Tracker", ExecutionTracker, AsyncExecutionTracker)
 

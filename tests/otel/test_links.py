@@ -56,6 +56,11 @@ def test_a_take_over_links_to_the_trace_it_takes_over_and_is_what_a_replay_links
     first, second, replay = telemetry.spans()
     assert linked(second) == [span_id(first)]
     assert linked(replay) == [span_id(second)]
+    why = [dict(link.attributes or {}) for link in (*second.links, *replay.links)]
+    assert why == [
+        {"event.name": "exec_tracker.taken_over"},
+        {"event.name": "exec_tracker.replayed"},
+    ]
     assert watched.get_execution("k").trace_context == traceparent(second)
 
 

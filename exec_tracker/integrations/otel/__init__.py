@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
 
-__all__ = ["OpenTelemetry", "instrument"]
+__all__ = ["instrument"]
 
 Tracker = TypeVar("Tracker", ExecutionTracker, AsyncExecutionTracker)
 

@@ -46,7 +46,7 @@ class CallSpan:
             self._linked.add(event.trace_context)
             origin = span_context(event.trace_context)
             if origin is not None and origin != self._span.get_span_context():
-                self._span.add_link(origin, {telemetry.ATTEMPT: event.attempt})
+                self._span.add_link(origin, {telemetry.EVENT_NAME: telemetry.event_name(event)})
 
     def end(self, outcome: str, workflow_id: str | None, error: BaseException | None) -> None:
         """Say how it ended. A refusal is recorded, and is not an error: nothing was tried."""
