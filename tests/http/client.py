@@ -5,12 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import httpx
+
 if TYPE_CHECKING:
     from uuid import UUID
 
-    import httpx
-
 PROBLEM = "application/problem+json"
+
+
+def connected(address: str) -> httpx.Client:
+    """Return a client that opens a connection for each request.
+
+    A server that closes one after an error would otherwise cut the request that comes next.
+    """
+    limits = httpx.Limits(max_keepalive_connections=0)
+    return httpx.Client(base_url=address, timeout=60, trust_env=False, limits=limits)
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
 from tests.http.applications import DOORS
-from tests.http.client import Client
+from tests.http.client import Client, connected
 from tests.http.servers import uvicorn_server, werkzeug_server
 from tests.http.shop import Shop
 
@@ -48,7 +47,7 @@ def open_shop(shop: Shop, database_url: str, user_id: UUID, stack: ExitStack) ->
         server = werkzeug_server if door == "flask" else uvicorn_server
         address = stack.enter_context(server(app))
         stack.callback(shop.open_door)
-        http = stack.enter_context(httpx.Client(base_url=address, timeout=60, trust_env=False))
+        http = stack.enter_context(connected(address))
         return Client(http, user_id)
 
     return serve

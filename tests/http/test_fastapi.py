@@ -5,7 +5,6 @@ from contextlib import ExitStack, asynccontextmanager
 from typing import Annotated, Any
 from uuid import UUID
 
-import httpx
 import pytest
 from fastapi import APIRouter, FastAPI, Form
 from pydantic import BaseModel
@@ -14,7 +13,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from exec_tracker import AsyncExecutionTracker, ConfigurationError, ExecutionContext
 from exec_tracker.integrations.fastapi import Idempotency, IdempotencyPolicy
 from tests.http.applications import fastapi_user
-from tests.http.client import Client, problem
+from tests.http.client import Client, connected, problem
 from tests.http.servers import uvicorn_server
 
 Serve = Callable[[FastAPI], Client]
@@ -53,7 +52,7 @@ def idempotency(app: FastAPI, tracker_of_app: AsyncExecutionTracker) -> Idempote
 def serve(user_id: UUID, stack: ExitStack) -> Serve:
     def served(app: FastAPI) -> Client:
         address = stack.enter_context(uvicorn_server(app))
-        http = stack.enter_context(httpx.Client(base_url=address, timeout=60, trust_env=False))
+        http = stack.enter_context(connected(address))
         return Client(http, user_id)
 
     return served

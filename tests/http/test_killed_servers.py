@@ -13,7 +13,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.http.client import Client, problem
+from tests.http.client import Client, connected, problem
 from tests.support.database import eventually
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def test_a_server_killed_in_a_handler_leaves_what_nobody_knows_and_pays_nothing_
 ) -> None:
     database.run("CREATE TABLE payments (key text)")
     keys = [str(uuid4()) for _ in range(KEYS)]
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False) as http:
+    with connected(f"http://127.0.0.1:{port}") as http:
         client = Client(http, user_id)
         with server(database_url, port, "never"):
             assert outcome(client, "paid") == (201, "")
@@ -111,7 +111,7 @@ def test_a_server_killed_again_and_again_pays_each_key_at_most_once(
 
     def persist(key: str) -> tuple[int, str]:
         """Send it until there is a final answer, over as many servers as it takes."""
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False) as http:
+        with connected(f"http://127.0.0.1:{port}") as http:
             client = Client(http, user_id)
 
             def answered() -> tuple[int, str] | None:

@@ -10,7 +10,6 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 from wsgiref.validate import validator
 
 import django
-import httpx
 import pytest
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
@@ -21,7 +20,7 @@ from exec_tracker import AsyncExecutionTracker, ConfigurationError, ExecutionTra
 from exec_tracker.integrations.http import IdempotencyPolicy
 from exec_tracker.integrations.wsgi import CONTEXT, IdempotencyMiddleware
 from tests.http.applications import bearer
-from tests.http.client import Client, problem
+from tests.http.client import Client, connected, problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -62,7 +61,7 @@ def serve(tracker: ExecutionTracker, user_id: UUID, stack: ExitStack) -> Serve:
         )
         both: Any = validator(protected)
         address = stack.enter_context(wsgiref_server(both))
-        http = stack.enter_context(httpx.Client(base_url=address, timeout=60, trust_env=False))
+        http = stack.enter_context(connected(address))
         return Client(http, user_id)
 
     return served
@@ -201,7 +200,7 @@ def test_django_is_protected_through_wsgi(
         policy={"/payments": IdempotencyPolicy()},
     )
     address = stack.enter_context(wsgiref_server(app))
-    http = stack.enter_context(httpx.Client(base_url=address, timeout=60, trust_env=False))
+    http = stack.enter_context(connected(address))
     client = Client(http, user_id)
     first, second = client.send(), client.send()
     assert (first.status_code, first.text, second.text) == (201, "k", "k")
