@@ -59,19 +59,20 @@ def authenticate(x_n8n_secret: Annotated[str, Header()] = "") -> None:
 app = FastAPI()
 
 
-@app.post("/finished", status_code=204, dependencies=[Depends(authenticate)])
-def finished(ended: Finished) -> None:
+@app.post("/finished", dependencies=[Depends(authenticate)])
+def finished(ended: Finished) -> dict[str, str]:
     """Store what n8n brings; brought twice, it changes nothing."""
     tracker = get_execution_tracker()
     try:
         if ended.error is None:
-            tracker.mark_completed(ended.key, ended.result, claim_token=ended.token)
+            stored = tracker.mark_completed(ended.key, ended.result, claim_token=ended.token)
         else:
-            tracker.mark_failed(ended.key, ended.error, claim_token=ended.token)
+            stored = tracker.mark_failed(ended.key, ended.error, claim_token=ended.token)
     except ExecutionNotFoundError as unknown:
         raise HTTPException(404, "there is no such execution") from unknown
     except IllegalTransitionError as late:  # another attempt has begun, or it ended otherwise
         raise HTTPException(409, "that came too late") from late
+    return {"status": stored.status}  # n8n takes an empty answer for a broken one
 
 
 def start(tracker: ExecutionTracker, report: str) -> Any:

@@ -7,6 +7,7 @@ EXEC_TRACKER_DATABASE_URL. Comments that readers do not see say the rest:
     <!-- setup: code -->       runs where it stands
     <!-- file: name -->        the block below is written to a file, in a folder of the page's own
     <!-- run -->               the commands of the console block below are run in that folder
+    <!-- from: path -->        the block below is an excerpt of that file, which tests run
     <!-- not run: reason -->   the block below is for reading only
 """
 
@@ -20,7 +21,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 
-_COMMENT: Final = re.compile(r"<!-- (setup|file|run|not run)(?:: ?(.*?))? ?-->", re.DOTALL)
+_COMMENT: Final = re.compile(r"<!-- (setup|file|run|from|not run)(?:: ?(.*?))? ?-->", re.DOTALL)
 _FENCE: Final = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
 _LINK: Final = re.compile(r"(?<!!)\[(?:[^\]\[]|\[[^\]]*\])*\]\(([^)\s]+)\)")
 _HEADING: Final = re.compile(r"^#{1,6} +(.+?) *#*$", re.MULTILINE)

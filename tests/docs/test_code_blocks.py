@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.docs.pages import Block, all_pages, name_of, page
+from tests.docs.pages import ROOT, Block, all_pages, name_of, page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ def runs(path: Path) -> bool:
 
 def is_run(block: Block) -> bool:
     """Tell whether a block is Python to be run in the page's namespace."""
-    return block.language == "python" and block.directive not in {"file", "not run"}
+    return block.language == "python" and block.directive not in {"file", "from", "not run"}
 
 
 def as_parameter(path: Path) -> Any:
@@ -141,3 +141,14 @@ def test_code_that_is_not_run_says_why(path: Path) -> None:
         if block.directive == "not run" and not block.argument
     ]
     assert unsaid == []
+
+
+@pytest.mark.parametrize("path", all_pages(), ids=name_of)
+def test_an_excerpt_stands_in_the_file_that_it_is_from(path: Path) -> None:
+    excerpts = [block for block in page(path).blocks if block.directive == "from"]
+    strange = [
+        block.line
+        for block in excerpts
+        if f"\n{block.text}" not in (ROOT / block.argument).read_text(encoding="utf-8")
+    ]
+    assert strange == []

@@ -53,12 +53,12 @@ def _parsed(body: bytes) -> Any:
 
 
 @contextmanager
-def serving(example: str, log: Path) -> Iterator[Server]:
+def serving(example: str, log: Path, port: int = 0) -> Iterator[Server]:
     """Run an example's app until the block ends.
 
     It is given a socket that listens already: requests wait for it, and no port is raced for.
     """
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    with socket.create_server(("127.0.0.1", port)) as listening:
         port = listening.getsockname()[1]
         options = ["--app-dir", str(EXAMPLES), "--fd", str(listening.fileno())]
         with log.open("ab") as written:

@@ -51,7 +51,7 @@ def test_a_workflow_is_started_once_and_its_result_stored_by_the_process_it_call
     with pytest.raises(ExecutionInProgressError):
         start(office, "may")
     answers = [call_back(callbacks, told, result={"pages": 12}) for _ in range(3)]
-    assert answers == [204, 204, 204]
+    assert answers == [200, 200, 200]
     assert call_back(callbacks, told, result={"pages": 13}) == 409
     assert run("n8n_answers", "may") == "{'pages': 12}\n"
     assert len(n8n.posted) == 1
@@ -68,7 +68,7 @@ def test_a_workflow_that_calls_back_before_it_has_answered_is_believed(
 
     n8n.answer = at_once
     assert start(office, "may") is None
-    assert answers == [204]
+    assert answers == [200]
     assert start(office, "may") == {"pages": 1}
 
 
@@ -77,13 +77,13 @@ def test_a_workflow_that_failed_may_be_started_again_and_the_first_calls_back_in
 ) -> None:
     start(office, "may")
     first = n8n.posted[0][2]
-    assert call_back(callbacks, first, error="the spreadsheet is locked") == 204
+    assert call_back(callbacks, first, error="the spreadsheet is locked") == 200
     assert database.row("report:may")["error_message"] == "the spreadsheet is locked"
     start(office, "may")
     second = n8n.posted[1][2]
     assert second["token"] != first["token"]
     assert call_back(callbacks, first, result="late") == 409
-    assert call_back(callbacks, second, result="in time") == 204
+    assert call_back(callbacks, second, result="in time") == 200
     assert database.row("report:may")["result"] == "in time"
 
 
@@ -101,7 +101,7 @@ def test_where_nobody_knows_whether_n8n_began_it_is_not_told_again_but_may_call_
     with pytest.raises(ExecutionAbandonedError):
         start(office, "may")
     assert len(n8n.posted) == 1
-    assert call_back(callbacks, n8n.posted[0][2], result="it had") == 204
+    assert call_back(callbacks, n8n.posted[0][2], result="it had") == 200
     assert database.row("report:may")["result"] == "it had"
 
 
