@@ -25,10 +25,12 @@ from exec_tracker.flow import (
     save_result,
 )
 from exec_tracker.leases import HeldLease
+from exec_tracker.observing import Watch
 from exec_tracker.planning import TrackerSettings
 from exec_tracker.repository import Claim, ExecutionRepository
 from exec_tracker.types import Execution, ExecutionStatus
 from proof.cooperation import Turns, VanishedError
+from proof.labels import COMMITS, HOST_ENDS, RUNS, TIME_PASSES
 from proof.seats import lost_answer
 from proof.stage import KEY, LEASE_SECONDS, OWNER_TOKEN
 
@@ -43,7 +45,6 @@ LEASE = timedelta(seconds=LEASE_SECONDS)
 _PATIENCE = timedelta(seconds=120)
 MODES = ("external", "at least once", "transactional", "host's session")
 IN_TRANSACTION = ("transactional", "host's session")
-TIME_PASSES = "a lease's time passes"
 
 
 class DeclinedError(Exception):
@@ -92,11 +93,11 @@ def _answer(  # noqa: PLR0911 # one return per command, as in the tracker's own 
         case Sleep():
             return None
         case Invoke(function, context):
-            turns.gate("run the function")
+            turns.gate(RUNS)
             command.started = True
             return function(context)
         case Lend(function) if function is not None:
-            turns.gate("run the function")
+            turns.gate(RUNS)
             return function(session)
         case Within(core, arguments) if core is sessions.commit:
             return _commit(turns, seat, session)
@@ -106,7 +107,7 @@ def _answer(  # noqa: PLR0911 # one return per command, as in the tracker's own 
 
 
 def _commit(turns: Turns, seat: Seat, session: Any) -> None:
-    turn = turns.gate("commit the transaction")
+    turn = turns.gate(COMMITS)
     if turn == "drop":
         seat.kill_session(session)
         raise lost_answer()
@@ -126,13 +127,13 @@ def contender(name: str, mode: str, behaviour: str = "returns", **call: Any) -> 
         if mode in IN_TRANSACTION:
             work = partial(_write_effect, world, name, behaviour)
             planned: Any = {"result_type": Any, "wait_timeout": _PATIENCE, **call}
-            plan = settings.plan_transaction(options, work, planned)
+            plan = settings.plan_transaction(options, work, planned, Watch(None))
             return _transact(world, seat, turns, plan, mode, behaviour)
         chosen: Any = {"result_type": Any, **call}
         if mode == "at least once":
             chosen["on_abandoned"] = "retry"
         run = partial(_make_effect, world, name, behaviour)
-        plan = settings.plan(options, run, world.leases, chosen)
+        plan = settings.plan(options, run, world.leases, chosen, Watch(None))
         return drive(turns, seat, execute(plan))
 
     return Role(name, f"contender, {mode}", perform)
@@ -174,7 +175,7 @@ def _transact(  # noqa: PLR0917 # what a call in a session is made of
 
 
 def _end_as_host(turns: Turns, session: Any, behaviour: str) -> None:
-    turns.gate("the host ends its transaction")
+    turns.gate(HOST_ENDS)
     if behaviour == "rolls back":
         session.rollback()
     else:
@@ -186,10 +187,12 @@ def owner() -> Role:
     """Make the owner of the claim that stood at the beginning: late, but not dead."""
 
     def perform(world: World, seat: Seat, turns: Turns) -> Any:
-        turns.gate("run the function")
+        turns.gate(RUNS)
         world.effects.append("owner")
         settings = TrackerSettings(lease=LEASE, save_timeout=_PATIENCE)
-        plan = settings.plan(world.stage.options(), dict, world.leases, {"result_type": Any})
+        plan = settings.plan(
+            world.stage.options(), dict, world.leases, {"result_type": Any}, Watch(None)
+        )
         held = Held(_standing(world), Claim(OWNER_TOKEN, "owner", LEASE), 0.0)
         return drive(turns, seat, save_result(plan, held, {"by": "owner"}))
 

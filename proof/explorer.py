@@ -88,6 +88,7 @@ class Explorer:
         world = self._world
         world.begin(scenario)
         judge = Judge(world, world.stage.look())
+        judge.check_beginning()
         tally.executed += 1
         for depth, frame in enumerate(self._path):
             choice = frame.choices[frame.tried]

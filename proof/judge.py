@@ -76,6 +76,11 @@ class Judge:
         self.licences = 1 + int(retryable)
         self.was_abandoned = self.before.is_abandoned
 
+    def check_beginning(self) -> None:
+        """Demand that everybody waits for a first turn: a search of nothing proves nothing."""
+        for one in self.world.actors:
+            _demand(not one.turns.is_done, f"{one.role.name} never began: {one.turns.outcome!r}")
+
     def essence(self) -> tuple[Any, ...]:
         """Return the memory that later verdicts depend on."""
         return (self.licences, self.was_abandoned, self.removed, tuple(sorted(self.heard)))

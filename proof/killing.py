@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from exec_tracker import ExecutionTracker
 from exec_tracker.errors import ExecTrackerError
+from exec_tracker.statements import CLAIM_EXECUTION, COMPLETE_CLAIM
 from exec_tracker.testing.clock import DatabaseClock
 from proof.stage import LEASE_SECONDS, Stage, add_user
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_CLAIM = ("before insert_execution", "after insert_execution")
+_CLAIM = tuple(f"{when} {CLAIM_EXECUTION.name}" for when in ("before", "after"))
 _RUN = ("before the effect", "after the effect")
-_END = ("before complete_claim", "after complete_claim", "after the call")
+_END = (f"before {COMPLETE_CLAIM.name}", f"after {COMPLETE_CLAIM.name}", "after the call")
 POINTS = (*_CLAIM, *_RUN, *_END)
 KILLED_MODES = ("external", "at least once", "transactional")
 _ROOT = Path(__file__).parent.parent

@@ -13,13 +13,18 @@ from exec_tracker import sessions, statements, transitions
 from exec_tracker.flow.commands import Invoke
 from exec_tracker.flow.saving import save_failure, save_result
 from exec_tracker.repository import Claim, ExecutionRepository
+from exec_tracker.statements import CLAIM_EXECUTION
 from exec_tracker.statements.rendering import _SHARED  # the part that one mutation leaves out
 from exec_tracker.types import Execution, ExecutionStatus
+from proof.cooperation import current_turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
+    from proof.world import World
+
+    Applied = Callable[[World], AbstractContextManager[Any]]
 
 _THE_ONE = UUID(int=1 << 64)  # which the first contender would have made for itself
 ANY_CLAIM = "e.id = CAST(:id AS text) AND e.status = 'running'"
@@ -29,38 +34,51 @@ LEASE_ONLY = """e.id = CAST(:id AS text) AND (e.status <> 'running' OR
 assert len(NO_LEASE) < len(_SHARED["unchanged"])
 
 
-def statement(name: str, *changes: tuple[str, str]) -> Callable[[], AbstractContextManager[Any]]:
-    """Change a statement's SQL, or fail where there is nothing to change."""
-    original = getattr(statements, name)
-    sql = original.sql
+def changed(what: str, sql: str, changes: tuple[tuple[str, str], ...]) -> str:
+    """Return other SQL, or fail where there is nothing to change."""
     for old, new in changes:
-        assert old in sql, f"{name} has no {old!r} to change"
+        assert old in sql, f"{what} has no {old!r} to change"
         sql = sql.replace(old, new)
-    return lambda: mock.patch.object(statements, name, replace(original, sql=sql))
+    return sql
 
 
-def patched(target: Any, name: str, value: Any) -> Callable[[], AbstractContextManager[Any]]:
+def statement(name: str, *changes: tuple[str, str]) -> Applied:
+    """Change a statement's SQL."""
+    original = getattr(statements, name)
+    other = replace(original, sql=changed(name, original.sql, changes))
+    return lambda _: mock.patch.object(statements, name, other)
+
+
+def function(name: str, *changes: tuple[str, str]) -> Applied:
+    """Change the body of a function of the schema's."""
+
+    @contextmanager
+    def applied(world: World) -> Iterator[None]:
+        original = world.stage.definition(name)
+        world.stage.define(changed(name, original, changes))
+        try:
+            yield
+        finally:
+            world.stage.define(original)
+
+    return applied
+
+
+def patched(target: Any, name: str, value: Any) -> Applied:
     """Put a value in an attribute's place."""
-    return lambda: mock.patch.object(target, name, value)
+    return lambda _: mock.patch.object(target, name, value)
 
 
-def _select_then_insert(
-    self: ExecutionRepository, new: Any, claim: Claim | None
-) -> Execution | None:
-    if self.read(new.id) is not None:
-        return None
-    return _ORIGINAL_INSERT(self, new, claim)
+_ORIGINAL_CLAIM = ExecutionRepository.claim
 
 
-_ORIGINAL_INSERT = ExecutionRepository.insert
-
-
-@contextmanager
-def select_first() -> Iterator[None]:
-    """Claim by SELECT, then a plain INSERT."""
-    plain = statement("INSERT_EXECUTION", ("ON CONFLICT (id) DO NOTHING", ""))
-    with plain(), mock.patch.object(ExecutionRepository, "insert", _select_then_insert):
-        yield
+def claim_anew(self: ExecutionRepository, new: Any, claim: Claim) -> Execution | None:
+    """Repeat a claim whose answer was lost under another token than before."""
+    turns = current_turns()
+    assert turns is not None
+    tries = sum(CLAIM_EXECUTION.name in str(entry) for entry in turns.history)
+    other = replace(claim, token=UUID(int=claim.token.int + 1000 * tries))
+    return _ORIGINAL_CLAIM(self, new, other)
 
 
 def one_token(self: Any) -> Claim:
@@ -105,15 +123,6 @@ def nothing_is_ours(_held: Any, _text: str) -> Any:
     yield
 
 
-_ORIGINAL_DECIDE = transitions.decide
-
-
-def decide_without_mine(claimant: Any, policy: Any, seen: Execution) -> Any:
-    """Take one's own claim for somebody else's."""
-    decision = _ORIGINAL_DECIDE(claimant, policy, seen)
-    return transitions.InProgress() if isinstance(decision, transitions.Mine) else decision
-
-
 def commit_before_lending(session: Any) -> Any:
     """Commit the claim before the function runs."""
     session.commit()
@@ -126,9 +135,4 @@ def undo_nothing(_session: Any, loan: Any) -> bool:
     return True
 
 
-@contextmanager
-def lease_from_now() -> Iterator[None]:
-    """Begin a lease when its transaction began."""
-    frozen = _SHARED["lease_end"].replace("clock_timestamp()", "now()")
-    with statement("TAKE_OVER", ("{lease_end}", frozen))():
-        yield
+LEASE_FROM_NOW = _SHARED["lease_end"].replace("clock_timestamp()", "now()")

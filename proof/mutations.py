@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from exec_tracker import sessions, transitions
-from exec_tracker.flow import claiming, plan, running, saving
+from exec_tracker.flow import plan, running, saving
+from exec_tracker.models.functions import CLAIM_FUNCTION, COMPLETE_FUNCTION
+from exec_tracker.repository import ExecutionRepository
 from exec_tracker.types import Execution
 from proof.cast import contender, further_actors
 from proof.explorer import Explorer
 from proof.long_transaction import claim_in_a_long_transaction
 from proof.mutants import (
     ANY_CLAIM,
+    LEASE_FROM_NOW,
     LEASE_ONLY,
     NO_LEASE,
     abandoned_by_our_clock,
+    claim_anew,
     commit_before_lending,
     conflict_if_completed,
-    decide_without_mine,
-    lease_from_now,
+    function,
     nothing_is_ours,
     one_token,
     patched,
     saving_in_the_try,
-    select_first,
     statement,
     undo_nothing,
 )
@@ -32,10 +34,10 @@ from proof.scenario import Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextlib import AbstractContextManager
 
     from proof.cast import Role
     from proof.cooperation import Turn
+    from proof.mutants import Applied
     from proof.world import World
 
 
@@ -44,7 +46,7 @@ class Mutation:
     """One way to get the protocol wrong, and the schedules among which it must show."""
 
     name: str
-    applied: Callable[[], AbstractContextManager[Any]]
+    applied: Applied
     scenarios: tuple[Scenario, ...] = ()
     check: Callable[[World], str | None] | None = None
 
@@ -94,7 +96,7 @@ def caught(world: World, mutation: Mutation, *, guard: bool) -> str | None:
     """Apply one mutation and say which promise it breaks, if any is seen to break."""
     world.stage.guard(enabled=guard)
     try:
-        with mutation.applied():
+        with mutation.applied(world):
             return _first_broken(world, mutation)
     finally:
         world.stage.guard(enabled=True)
@@ -113,7 +115,7 @@ def _first_broken(world: World, mutation: Mutation) -> str | None:
 MUTATIONS = (
     Mutation(
         "no token in the completion's WHERE",
-        statement("COMPLETE_CLAIM", ("{mine}", ANY_CLAIM)),
+        function(COMPLETE_FUNCTION, (" AND e.claim_token = p_token", "")),
         (_LATE_OWNER,),
     ),
     Mutation(
@@ -123,16 +125,27 @@ MUTATIONS = (
     ),
     Mutation(
         "now() for clock_timestamp() in a long transaction",
-        lease_from_now,
+        statement("TAKE_OVER", ("{lease_end}", LEASE_FROM_NOW)),
         check=claim_in_a_long_transaction,
     ),
     Mutation(
-        "claim by SELECT, then INSERT", select_first, (_scenario("absent", *_two(_EXTERNAL)),)
+        "claim by SELECT, then INSERT",
+        function(
+            CLAIM_FUNCTION,
+            ("VALUES (p_id", "SELECT p_id"),
+            (
+                """p_trace_context)
+        ON CONFLICT (id) DO NOTHING""",
+                """p_trace_context
+     WHERE NOT EXISTS (SELECT FROM public.workflow_executions AS s WHERE s.id = p_id)""",
+            ),
+        ),
+        (_scenario("absent", *_two(_EXTERNAL)),),
     ),
     Mutation(
         "claim by upsert",
-        statement(
-            "INSERT_EXECUTION",
+        function(
+            CLAIM_FUNCTION,
             ("DO NOTHING", "DO UPDATE SET claim_token = EXCLUDED.claim_token, status = 'running'"),
         ),
         (_scenario("absent", *_two(_EXTERNAL)),),
@@ -219,8 +232,8 @@ MUTATIONS = (
         (_scenario("failed, retryable", *_two(_EXTERNAL)),),
     ),
     Mutation(
-        "one's own claim is not recognised after a lost answer",
-        patched(claiming, "decide", decide_without_mine),
+        "a claim is repeated under another token after a lost answer",
+        patched(ExecutionRepository, "claim", claim_anew),
         (_scenario("absent", *_two(_EXTERNAL), faults=("cut",)),),
     ),
     Mutation(

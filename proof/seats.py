@@ -16,6 +16,7 @@ from exec_tracker.errors import StorageError
 from exec_tracker.repository import ExecutionRepository
 from exec_tracker.settings import normalise_url
 from proof.cooperation import VanishedError, current_turns
+from proof.labels import READS
 from proof.normal import normal_rows
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
 # Time stands still in a schedule, so that nobody's patience ends while others have their turns.
 _NO_LIMIT = timedelta(minutes=10)
-_READS = frozenset({"read_execution", "read_attempts"})
+# Whether the transaction has written or locked anything: only then does it get a number.
+_HAS_WRITTEN = "SELECT pg_current_xact_id_if_assigned() IS NOT NULL"
 
 
 def lost_answer() -> Exception:
@@ -82,7 +84,7 @@ class Seat:
         except BaseException:
             self.execute("ROLLBACK")
             raise
-        if not rows:
+        if not self._has_written():
             self.execute("COMMIT")
             return rows
         try:
@@ -95,6 +97,11 @@ class Seat:
             raise lost_answer()
         self.execute("COMMIT")
         return rows
+
+    def _has_written(self) -> bool:
+        with self.connection.cursor() as cursor:
+            cursor.execute(_HAS_WRITTEN)
+            return bool(cursor.fetchone()[0])
 
     def _leave_behind(self) -> None:
         self.zombies.append(self.connection)
@@ -151,7 +158,7 @@ class GatedRepository(ExecutionRepository):
         def run() -> list[Sequence[Any]]:
             return ExecutionRepository.fetch(self, statement, **parameters)
 
-        if self.seat is None or statement.name in _READS:
+        if self.seat is None or statement.name in READS:
             return run()
         return self.seat.write(turns, statement.name, run)
 

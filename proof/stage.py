@@ -170,6 +170,14 @@ class Stage:
         word = "ENABLE" if enabled else "DISABLE"
         self._run(f"ALTER TABLE workflow_executions {word} TRIGGER workflow_executions_guard")
 
+    def definition(self, function: str) -> str:
+        """Return the SQL that makes one of the schema's functions as it is."""
+        return str(self._run("SELECT pg_get_functiondef(to_regproc(%(f)s))", f=function)[0][0])
+
+    def define(self, sql: str) -> None:
+        """Replace a function of the schema's by another definition of it."""
+        self._run(sql)
+
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()

@@ -15,7 +15,7 @@ from exec_tracker.fingerprint import fingerprint
 from exec_tracker.flow import plan
 from proof.cast import LEASE, Leases, Role
 from proof.cooperation import Monitor, Turn, Turns, VanishedError, cooperative, current_turns
-from proof.scenario import may_wait
+from proof.labels import COMMITS, is_statement, may_wait
 from proof.seats import Seat, gated_sessions
 from proof.stage import KEY, OWNER_TOKEN, Stage, add_user
 
@@ -168,11 +168,11 @@ class World:
     def _faults_for(self, label: str) -> list[Turn]:
         assert self._scenario is not None
         possible: set[Turn] = {"vanish"}
-        if label == "commit the transaction":
+        if label == COMMITS:
             possible |= {"drop", "cut"}
         elif label.startswith("commit"):
             possible |= {"cut"}
-        elif "_" in label:  # a statement's name
+        elif is_statement(label):
             possible |= {"drop", "refuse"}
         return [fault for fault in self._scenario.faults if fault in possible]
 

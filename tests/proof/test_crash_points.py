@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from exec_tracker.statements import CLAIM_EXECUTION, COMPLETE_CLAIM
 from proof.cast import MODES, contender
 from proof.crashes import FAULTS, crash_points
 from proof.explorer import Explorer
@@ -39,6 +40,6 @@ def test_every_order_of_two_contenders_and_one_fault_keeps_every_promise(
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["external", "transactional"])
 def test_a_process_that_is_killed_repeats_no_effect(database_url: str, mode: str) -> None:
-    points = ("after insert_execution", "after the effect", "after complete_claim")
-    for killed in kill_everywhere(database_url, (mode,), points):
+    points = [f"after {step}" for step in (CLAIM_EXECUTION.name, "the effect", COMPLETE_CLAIM.name)]
+    for killed in kill_everywhere(database_url, (mode,), tuple(points)):
         assert killed_is_kept(killed) is None, killed

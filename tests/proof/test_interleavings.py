@@ -33,7 +33,7 @@ def test_every_order_with_a_third_actor_keeps_every_promise(world: World, furthe
 
 def test_merging_states_counts_the_schedules_that_running_them_all_finds(world: World) -> None:
     roles = (contender("A", "external"), contender("B", "external"))
-    scenario = Scenario("absent", roles)
+    scenario = Scenario("failed, retryable", roles)
     merged = Explorer(world, merging=True).explore(scenario)
     every = Explorer(world, merging=False).explore(scenario)
     assert merged.schedules == every.schedules == every.executed > merged.executed
