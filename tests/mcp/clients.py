@@ -81,7 +81,7 @@ async def started(
 ) -> AsyncIterator[Client]:
     """Start any server, connected by its standard streams."""
     parameters = StdioServerParameters(
-        command=command, args=list(arguments), env=variables, cwd=ROOT
+        command=command, args=list(arguments), env={**os.environ, **variables}, cwd=ROOT
     )
     with log.open("a") as errors:
         async with Client(stdio_client(parameters, errlog=errors)) as client:

@@ -116,6 +116,12 @@ def add_tools(server: MCPServer[Any], tracker: AsyncExecutionTracker, setup: Any
         if how != "not at all":
             raise RuntimeError(f"cannot do {how}")
 
+    @server.tool()
+    @idempotent_tool(tracker, workflow_id="measure", user_id=user, answer_within=PATIENCE)
+    async def measure() -> float:
+        await asyncio.to_thread(effects("measure"))
+        return float("nan")
+
 
 def build(setup: Any) -> MCPServer[Any]:
     tracker = AsyncExecutionTracker(setup["url"])

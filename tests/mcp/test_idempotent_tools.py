@@ -185,6 +185,18 @@ async def test_an_unknown_outcome_is_told_and_never_repeated(shop: Shop, effects
     assert effects.count("fail") == 1
 
 
+async def test_a_result_that_cannot_be_stored_is_told_and_the_effect_not_repeated(
+    shop: Shop, effects: Effects
+) -> None:
+    async with shop.client() as client:
+        said = {await refusal(client, "measure", idempotency_key="k") for _ in range(2)}
+    (once,) = said
+    assert "cannot be stored" in once
+    assert once.endswith("It is not run again.")
+    assert effects.count("measure") == 1
+    assert "could not be recorded" in shop.log
+
+
 async def test_a_key_with_other_arguments_or_for_another_tool_is_refused(
     shop: Shop, effects: Effects
 ) -> None:

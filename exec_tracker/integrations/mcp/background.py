@@ -98,8 +98,8 @@ class Run:
         error = task.exception()
         if isinstance(error, ToolError):
             _log.info("%s failed: %r", self, str(error))
-        elif error is not None and error is self.raised:
-            _log.error("%s failed", self, exc_info=error)
+        elif error is not None and self.has_begun:
+            _log.error("%s failed, or could not be recorded", self, exc_info=error)
 
 
 @asynccontextmanager
