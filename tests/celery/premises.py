@@ -38,41 +38,50 @@ def wait_until(holds: Callable[[], Any], what: str) -> Any:
     return held
 
 
-class Worker:
-    """A `celery worker` in a process group of its own."""
+class Process:
+    """A program in a process group of its own, with what it says."""
 
-    def __init__(self, settings: dict[str, Any], *options: str) -> None:
-        self._log = Path(settings["folder"]) / f"{uuid4().hex}.log"
-        command = [
-            *(sys.executable, "-m", "celery", "-A", "tests.celery.shop", "worker"),
-            *("--loglevel", "INFO", "--without-mingle", "--without-gossip", "--without-heartbeat"),
-            *("--hostname", f"{self._log.stem}@test", *options),
-        ]
-        with self._log.open("w") as log:
+    def __init__(self, command: list[str], environment: dict[str, str], log: Path) -> None:
+        self._log = log
+        with log.open("w") as said:
             self.process = subprocess.Popen(
                 command,
                 cwd=ROOT,
-                env={**os.environ, "SHOP": json.dumps(settings)},
-                stdout=log,
+                env=environment,
+                stdout=said,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-
-    def wait_until_ready(self) -> None:
-        """Block until it takes work."""
-        wait_until(lambda: " ready." in self.log or self.process.poll() is not None, self.log)
-        assert self.process.poll() is None, self.log
 
     @property
     def log(self) -> str:
         """What it has said."""
         return self._log.read_text()
 
+    def wait_until_ready(self) -> None:
+        """Block until a worker takes work."""
+        wait_until(lambda: " ready." in self.log or self.process.poll() is not None, "a worker")
+        assert self.process.poll() is None, self.log
+
     def kill(self) -> None:
         """Kill it with its children, whatever they do."""
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
+
+
+class Worker(Process):
+    """A `celery worker` of the shop."""
+
+    def __init__(self, settings: dict[str, Any], *options: str) -> None:
+        name = uuid4().hex
+        command = [
+            *(sys.executable, "-m", "celery", "-A", "tests.celery.shop", "worker"),
+            *("--loglevel", "INFO", "--without-mingle", "--without-gossip", "--without-heartbeat"),
+            *("--hostname", f"{name}@test", *options),
+        ]
+        environment = {**os.environ, "SHOP": json.dumps(settings)}
+        super().__init__(command, environment, Path(settings["folder"]) / f"{name}.log")
 
 
 class Sent:

@@ -69,7 +69,6 @@ def by_hand(self: Shop, name: str) -> dict[str, Any]:
     if happen(name) == 1:
         raise self.retry(exc=ConnectionError("by hand"), countdown=0)
     context = self.execution_context
-    assert context is not None
     return {
         "key": context.idempotency_key,
         "attempt": context.attempt,

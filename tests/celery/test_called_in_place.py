@@ -128,6 +128,11 @@ def test_a_task_that_calls_another_in_its_function_has_two_executions(
     assert tracker.get_execution("inner:7") is not None
 
 
+def test_a_task_that_does_not_run_has_no_context(app: Celery) -> None:
+    with pytest.raises(ConfigurationError, match="not running"):
+        _ = define(app).execution_context
+
+
 def test_a_retry_by_hand_without_a_reason_is_an_attempt_too(
     app: Celery, tracker: ExecutionTracker, ours: dict[str, Any]
 ) -> None:

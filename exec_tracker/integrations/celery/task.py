@@ -99,8 +99,18 @@ class IdempotentTask(Task):  # type: ignore[misc] # Celery ships no type informa
             cls.terms = terms_of(cls, body)
 
     @property
-    def execution_context(self) -> ExecutionContext | None:
-        """What the tracker says about the run in progress: its key, to pass on, and its attempt."""
+    def execution_context(self) -> ExecutionContext:
+        """What the tracker says about the run in progress: its key, to pass on, and its attempt.
+
+        Raises ConfigurationError where nothing runs.
+        """
+        context = self._context
+        if context is None:
+            raise ConfigurationError(f"{self.name} is not running, so it has no context.")
+        return context
+
+    @property
+    def _context(self) -> ExecutionContext | None:
         return getattr(self.request, "exec_tracker_context", None)
 
     def retry(  # noqa: PLR0917 # Celery's own signature
@@ -122,7 +132,7 @@ class IdempotentTask(Task):  # type: ignore[misc] # Celery ships no type informa
         """
         reason = exc if exc is not None else sys.exc_info()[1]
         if isinstance(reason, BaseException):
-            if self.terms.is_final(reason, self.execution_context) and not self._is_asked(reason):
+            if self.terms.is_final(reason, self._context) and not self._is_asked(reason):
                 raise reason
             self.request.exec_tracker_reason = reason
         if eta is None:
@@ -134,7 +144,7 @@ class IdempotentTask(Task):  # type: ignore[misc] # Celery ships no type informa
         return isinstance(reason, tuple(one for one in listed if issubclass(one, ExecTrackerError)))
 
     def _pause(self, countdown: float | None) -> float | None:
-        context = self.execution_context
+        context = self._context
         if context is None:
             return countdown
         least = self.retry_policy.delay_after(context.attempt).total_seconds()
