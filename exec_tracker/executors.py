@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from exec_tracker.errors import ConfigurationError
 
@@ -45,14 +46,37 @@ def _required_positionals(executor: Callable[..., Any], name: str = "executor") 
             f"The {name} must be a function; {executor!r} is not callable. Pass the function "
             "itself, not the result of calling it."
         )
+    if _is_plain(executor):
+        return _count_required(executor, name)
     try:
         parameters = inspect.signature(executor).parameters.values()
     except ValueError:  # built into C without a signature: such as `dict`
         return 0
     required = [one for one in parameters if one.default is one.empty]
     if any(one.kind is one.KEYWORD_ONLY for one in required):
-        raise ConfigurationError(f"The {name} {executor!r} must not require keyword arguments.")
+        raise _keyword_required(executor, name)
     return sum(one.kind in _POSITIONAL for one in required)
+
+
+def _is_plain(executor: object) -> TypeGuard[FunctionType]:
+    """Tell whether it is a function as written, with nothing hung on it that says otherwise.
+
+    Most executors are, and are new for every call: to read their code is much faster than to build
+    a signature.
+    """
+    return type(executor) is FunctionType and not executor.__dict__
+
+
+def _count_required(function: FunctionType, name: str) -> int:
+    code = function.__code__
+    keywords = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+    if not set(keywords) <= set(function.__kwdefaults__ or ()):
+        raise _keyword_required(function, name)
+    return code.co_argcount - len(function.__defaults__ or ())
+
+
+def _keyword_required(executor: object, name: str) -> ConfigurationError:
+    return ConfigurationError(f"The {name} {executor!r} must not require keyword arguments.")
 
 
 def _ignoring_context(executor: Callable[..., Any]) -> Callable[[ExecutionContext], Any]:
@@ -68,6 +92,8 @@ def _ignoring_context(executor: Callable[..., Any]) -> Callable[[ExecutionContex
 
 def is_asynchronous(executor: Callable[..., Any]) -> bool:
     """Tell whether calling it gives a coroutine: it itself, whatever it may wrap."""
+    if _is_plain(executor):
+        return bool(executor.__code__.co_flags & inspect.CO_COROUTINE)
     function = getattr(executor, "func", executor)
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
         getattr(function, "__call__", None)  # noqa: B004 # an object whose __call__ is async

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -112,10 +113,8 @@ class KeptConnections:
             self._pop_for_a_waiter()
 
     def _pop_for_a_waiter(self) -> None:
-        try:
+        with suppress(IndexError):  # somebody else has it
             self._idle.pop().borrowed.close()
-        except IndexError:
-            pass  # somebody has it
 
     def _give_back_after(self, error: BaseException, kept: _Kept) -> None:
         """Interrupted half-way or lost: nobody knows what the connection would answer next."""
@@ -129,8 +128,6 @@ class KeptConnections:
             kept.borrowed.invalidate()
 
     def _close_idle(self) -> None:
-        while self._idle:
-            try:
+        with suppress(IndexError):
+            while True:
                 self._idle.pop().borrowed.invalidate()
-            except IndexError:
-                return

@@ -109,8 +109,7 @@ class TrackerSettings:
         watch: Watch,
     ) -> Plan:
         """Check every argument and gather them; raises ConfigurationError."""
-        check_keywords(settings, CallSettings)
-        call = CallSettings(**settings)
+        call = _call_settings(settings)
         return Plan(
             new=self.new_execution(options),
             idempotency_key=options.idempotency_key,
@@ -174,6 +173,16 @@ class TrackerSettings:
         kind = Any if executor is None and call.result_type is None else call.result_type
         codec = codec_for(executor or _unused, kind, max_bytes=self.max_result_bytes)
         return replace(plan, executor=executor or NO_FUNCTION, codec=codec)
+
+
+_DEFAULT_CALL = CallSettings()
+
+
+def _call_settings(settings: ExecuteSettings) -> CallSettings:
+    if not settings:
+        return _DEFAULT_CALL
+    check_keywords(settings, CallSettings)
+    return CallSettings(**settings)
 
 
 def _unused() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -20,18 +20,27 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+_JSON = ("result", "parameters", "error")
+_UUIDS = ("user_id", "claim_token")
+_TIMES = tuple(name for name in COLUMN_NAMES if name.endswith("_at"))
+_STATUSES = {str(status): status for status in ExecutionStatus}
+
+
 def snapshot(row: Sequence[Any]) -> Execution:
     """Build a snapshot from a row in the order of COLUMN_NAMES, without validating it again."""
     values = dict(zip(COLUMN_NAMES, row, strict=True))
     result_json = values["result"]
-    for name in ("result", "parameters", "error"):
-        values[name] = None if values[name] is None else json.loads(values[name])
-    for name in ("user_id", "claim_token"):
-        values[name] = None if values[name] is None else UUID(str(values[name]))
-    for name, value in values.items():
-        if isinstance(value, datetime):
-            values[name] = value.astimezone(UTC)
-    values["status"] = ExecutionStatus(values["status"])
+    for name in _JSON:
+        if (text := values[name]) is not None:
+            values[name] = json.loads(text)
+    for name in _UUIDS:
+        # Drivers have classes of their own, and one has text.
+        if (value := values[name]) is not None and type(value) is not UUID:
+            values[name] = UUID(str(value))
+    for name in _TIMES:
+        if (moment := values[name]) is not None and moment.tzinfo is not UTC:
+            values[name] = moment.astimezone(UTC)
+    values["status"] = _STATUSES[values["status"]]
     values["actor"] = None if values["actor"] is None else ExecutionActor(values["actor"])
     execution = Execution.model_construct(**values)
     execution._result_json = result_json  # noqa: SLF001 # the private half of its constructor

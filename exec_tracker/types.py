@@ -166,10 +166,12 @@ class ExecuteOptions(BaseModel):
     def _keep_parameters(self) -> Self:
         if self.parameters is not None:
             # A copy of one's own: what is stored and fingerprinted can no longer change.
-            own: dict[str, Any] = json.loads(_storable_parameters(self.parameters))
-            kept = {name: value for name, value in own.items() if name not in self.redacted_fields}
+            text = _storable_parameters(self.parameters)
+            own: dict[str, Any] = json.loads(text)
             self.__dict__["parameters"] = own
-            self._parameters_json = storable_json(kept)
+            redacted = self.redacted_fields.intersection(own)
+            kept = {name: value for name, value in own.items() if name not in redacted}
+            self._parameters_json = storable_json(kept) if redacted else text
         fields = self.fingerprint_fields
         if fields and self.parameters is not None and fields.isdisjoint(self.parameters):
             # Misspelt, they would make all requests under the key equal.
