@@ -161,7 +161,7 @@ def test_a_mark_whose_answer_is_lost_is_a_storage_error_that_may_be_repeated(
 ) -> None:
     subject = new_subject(way[0])
     subject.create_execution(options("k", user_id))
-    way[1].swallow_next(b"SELECT 1\0", skip=1)  # the one before is the answer to the claim
+    way[1].swallow_next(b"UPDATE 1\0")
     with pytest.raises(TransientStorageError) as caught:
         subject.mark_completed("k", 1)
     assert caught.value.in_doubt
