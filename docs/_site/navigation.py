@@ -30,6 +30,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Tell Sphinx what to call when."""
     app.connect("source-read", _add_navigation)
     app.connect("source-read", _resolve_folders)
+    app.connect("source-read", _keep_anchors)
     app.connect("build-finished", _add_entrance)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -68,6 +69,11 @@ def _resolve_folders(app: Sphinx, name: str, source: list[str]) -> None:
         return f"]({link[1]}/{pages[0].name})" if pages else link[0]
 
     source[0] = re.sub(r"\]\(([\w./-]+)\)", page_of, source[0])
+
+
+def _keep_anchors(_: Sphinx, __: str, source: list[str]) -> None:
+    """Write places to link to, `<a id="…"></a>` on a line, as MyST does."""
+    source[0] = re.sub(r'(?m)^<a id="([\w-]+)"></a>$', r"(\1)=", source[0])
 
 
 def _add_entrance(app: Sphinx, failure: Exception | None) -> None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from _site.diagrams.svg import LINE, UnknownLineError, arrow, box, text, whole, width_of, wrapped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["draw_sequence"]
 
 _PARTICIPANT: Final = re.compile(r"(?:participant|actor) (\w+)(?: as (.+))?")
-_MESSAGE: Final = re.compile(r"(\w+)(-->>|->>|-x|--x)(\w+): ?(.+)")
+_MESSAGE: Final = re.compile(r"(\w+)(-->>|->>)(\w+): ?(.+)")
 _NOTE: Final = re.compile(r"[Nn]ote over (\w+)(?:, ?(\w+))?: ?(.+)")
 _MARGIN: Final = 12
 _HEAD: Final = 36  # the height of a participant's box
@@ -41,11 +44,10 @@ def draw_sequence(lines: list[str]) -> str:
     parts: list[str] = []
     y = _MARGIN + _HEAD + 1.5 * LINE
     for step in steps:
-        height = len(step.lines) * LINE
-        shape, taken = _message(step, places, y) if step.arrow else _note(step, places, y, height)
+        shape, taken = (_message if step.arrow else _note)(step, places, y)
         parts += shape
         y += taken
-    width = max(_reach(places, people, step) for step in [*steps, None])
+    width = max(right for _, right in _spans(people, steps, places)) + _MARGIN
     heads = [_head(places[name], label, y) for name, label in people.items()]
     title = "; ".join(f"{people[one.start]}: {one.words}" for one in steps)
     return whole(width, y + _MARGIN, title, heads + parts)
@@ -63,6 +65,8 @@ def _read(lines: list[str]) -> tuple[dict[str, str], list[_Step]]:
             steps.append(_Step(found[1], found[2] or found[1], found[3]))
         else:
             raise UnknownLineError(line)
+    if any(one.arrow and one.start == one.to for one in steps):
+        raise UnknownLineError("say what one does alone by a note")
     strangers = {name for one in steps for name in (one.start, one.to)} - people.keys()
     if strangers:
         raise UnknownLineError(f"who is {min(strangers)}?")
@@ -72,28 +76,31 @@ def _read(lines: list[str]) -> tuple[dict[str, str], list[_Step]]:
 def _places(people: dict[str, str], steps: list[_Step]) -> dict[str, float]:
     """Return where everybody stands: apart enough for what neighbours tell each other."""
     names = list(people)
-    places = {names[0]: _MARGIN * 3 + width_of(people[names[0]]) / 2}
+    places = {names[0]: 0.0}
     for left, right in pairwise(names):
-        between = {left, right}
-        said = [max(map(width_of, one.lines)) for one in steps if {one.start, one.to} == between]
+        said = [_wide(one) + 30 for one in steps if {one.start, one.to} == {left, right}]
         heads = (width_of(people[left]) + width_of(people[right])) / 2 + 4 * _MARGIN
-        own = [
-            60 + max(map(width_of, one.lines))
-            for one in steps
-            if one.arrow and one.start == one.to == left
-        ]
-        places[right] = places[left] + max(150.0, heads, *own, *(one + 30 for one in said))
-    return places
+        places[right] = places[left] + max(150.0, heads, *said)
+    shift = _MARGIN - min(left for left, _ in _spans(people, steps, places))
+    return {name: place + shift for name, place in places.items()}
 
 
-def _reach(places: dict[str, float], people: dict[str, str], step: _Step | None) -> float:
-    """Return how far to the right something goes: what one tells oneself, or the last head."""
-    if step is None:
-        last = list(people)[-1]
-        return places[last] + width_of(people[last]) / 2 + 4 * _MARGIN
-    if step.arrow and step.start == step.to:
-        return places[step.start] + 60 + max(map(width_of, step.lines)) + _MARGIN
-    return 0
+def _spans(
+    people: dict[str, str], steps: list[_Step], places: dict[str, float]
+) -> Iterator[tuple[float, float]]:
+    """Yield from where to where each head and each note goes."""
+    for name, label in people.items():
+        half = width_of(label) / 2 + _MARGIN
+        yield places[name] - half, places[name] + half
+    for step in steps:
+        if not step.arrow:
+            left, right = sorted((places[step.start], places[step.to]))
+            half = max(_wide(step) / 2 + _MARGIN, (right - left) / 2 + 2 * _MARGIN)
+            yield (left + right) / 2 - half, (left + right) / 2 + half
+
+
+def _wide(step: _Step) -> float:
+    return max(map(width_of, step.lines))
 
 
 def _head(x: float, label: str, bottom: float) -> str:
@@ -107,28 +114,16 @@ def _message(step: _Step, places: dict[str, float], y: float) -> tuple[list[str]
     start, to = places[step.start], places[step.to]
     kind = "edge answer" if step.arrow.startswith("--") else "edge"
     height = len(step.lines) * LINE
-    if start == to:
-        path = f"M{start:.0f} {y:.0f}h40v{height:.0f}h-36"
-        words = text(start + 52, y + height / 2, step.lines, "said left")
-        return [arrow(path, kind), words], height + LINE
-    lost = step.arrow.endswith("x")
-    end = to - (to - start) / 3 if lost else to - (4 if to > start else -4)
+    end = to - (4 if to > start else -4)
     line = y + height - LINE / 2
     shapes = [text((start + to) / 2, y + height / 2 - LINE, step.lines, "said")]
     shapes.append(arrow(f"M{start:.0f} {line:.0f}H{end:.0f}", kind))
-    if lost:
-        shapes.append(text(end, line, ["✕"], "lost"))
     return shapes, height + LINE * 1.4
 
 
-def _note(
-    step: _Step, places: dict[str, float], y: float, height: float
-) -> tuple[list[str], float]:
-    left, right = sorted((places[step.start], places[step.to]))
-    wide = max(max(map(width_of, step.lines)) + 2 * _MARGIN, right - left + 6 * _MARGIN)
-    middle = (left + right) / 2
-    around = box(middle, y + height / 2 - LINE / 2, wide, height + _MARGIN, "note")
-    return [
-        around,
-        text(middle, y + height / 2 - LINE / 2, step.lines, "said"),
-    ], height + LINE * 1.6
+def _note(step: _Step, places: dict[str, float], y: float) -> tuple[list[str], float]:
+    ((left, right),) = _spans({}, [step], places)
+    height = len(step.lines) * LINE
+    middle, centre = (left + right) / 2, y + (height - LINE) / 2
+    around = box(middle, centre, right - left, height + _MARGIN, "note")
+    return [around, text(middle, centre, step.lines, "said")], height + LINE * 1.6

@@ -25,10 +25,16 @@ def width_of(words: str) -> float:
 
 
 def wrapped(words: str, characters: int) -> list[str]:
-    """Break a text into lines of about so many characters."""
+    """Break a text into as few lines as it needs, of about one length."""
+    least = _broken(words, characters)
+    narrower = (_broken(words, limit) for limit in range(1, characters))
+    return next((lines for lines in narrower if len(lines) == len(least)), least)
+
+
+def _broken(words: str, limit: int) -> list[str]:
     lines = [""]
     for word in words.split():
-        if lines[-1] and len(lines[-1]) + len(word) >= characters:
+        if lines[-1] and len(lines[-1]) + len(word) >= limit:
             lines.append("")
         lines[-1] = f"{lines[-1]} {word}".strip()
     return lines
