@@ -28,6 +28,7 @@ _SECTIONS: Final[dict[str, tuple[str, ...]]] = {
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Tell Sphinx what to call when."""
+    app.connect("env-get-outdated", lambda app, *_: [app.config.root_doc])
     app.connect("source-read", _add_navigation)
     app.connect("source-read", _resolve_folders)
     app.connect("source-read", _keep_anchors)
