@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from mcp import Client
 from mcp.server.mcpserver import Context, MCPServer
-from mcp.types import InputRequiredResult  # noqa: TC002 # read from an annotation
+from mcp.types import InputRequiredResult, TextContent
 from pydantic import BaseModel
 
 from exec_tracker import AsyncExecutionTracker, ConfigurationError, ExecutionTracker, KeyScope
@@ -109,6 +109,45 @@ async def test_the_user_may_be_found_out_by_a_coroutine(
         Client(build_server(own, user_id=look_up)) as client,
     ):
         assert (await answer(client, "execution_status", key="k"))["result"] == "done"
+
+
+async def untyped(number: int) -> Any:
+    """Return plain JSON types."""
+    return {"number": (number,)}
+
+
+def in_bytes(number: int) -> bytes:
+    """Return what JSON has no type for."""
+    return bytes([255, number])
+
+
+async def in_blocks(number: int) -> list[TextContent]:
+    """Return what a client would render."""
+    return [TextContent(type="text", text=str(number))]
+
+
+@pytest.mark.parametrize(
+    ("function", "settings", "expected"),
+    [
+        (page, {}, {"number": 3}),
+        (untyped, {}, {"number": [3]}),
+        (untyped, {"result_type": dict[str, list[str | int]]}, {"number": [3]}),
+        (in_bytes, {}, "_wM="),
+        (in_blocks, {}, [{"type": "text", "text": "3", "annotations": None, "_meta": None}]),
+    ],
+)
+async def test_a_replay_answers_as_the_first_call_did_whatever_the_result_is(
+    database_url: str, user_id: UUID, function: Any, settings: Any, expected: Any
+) -> None:
+    async with AsyncExecutionTracker(database_url) as own:
+        server = build_server(own, user_id=user_id)
+        wrap = idempotent_tool(own, workflow_id="w", user_id=user_id, key="{number}", **settings)
+        server.add_tool(wrap(function), name="tool")
+        async with Client(server) as client:
+            first = await answer(client, "tool", number=3)
+            again = await answer(client, "tool", number=3)
+    assert (first["result"], first["replayed"]) == (expected, False)
+    assert (again["result"], again["replayed"]) == (expected, True)
 
 
 async def test_keys_for_everybody_are_refused_without_a_word_about_their_owner(
