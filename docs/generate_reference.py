@@ -19,7 +19,7 @@ from _generate.signatures import code, doc, inline, readable
 import exec_tracker
 from exec_tracker import embedded, keywords, migrations, testing
 from exec_tracker.aio.claim import AsyncClaim
-from exec_tracker.integrations import log_records, mcp, otel
+from exec_tracker.integrations import asgi, celery, fastapi, http, log_records, mcp, otel, wsgi
 from exec_tracker.testing import conformance
 from exec_tracker.tracker import TransactionBlock
 
@@ -89,7 +89,12 @@ def reference() -> str:
     parts += _module("A private server: exec_tracker.embedded", embedded)
     parts += _fixtures()
     parts += _module("Conformance: exec_tracker.testing.conformance", conformance)
+    parts += _module("HTTP: exec_tracker.integrations.http", http)
+    parts += _module("FastAPI: exec_tracker.integrations.fastapi", fastapi)
+    parts += _module("ASGI: exec_tracker.integrations.asgi", asgi)
+    parts += _module("WSGI: exec_tracker.integrations.wsgi", wsgi)
     parts += _module("MCP: exec_tracker.integrations.mcp", mcp)
+    parts += _module("Celery: exec_tracker.integrations.celery", celery)
     parts += _module("OpenTelemetry: exec_tracker.integrations.otel", otel)
     parts += _module("Log records: exec_tracker.integrations.log_records", log_records)
     text = "\n".join(parts)

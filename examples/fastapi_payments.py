@@ -29,7 +29,8 @@ from exec_tracker import (
     migrations,
 )
 from exec_tracker.embedded import EmbeddedPostgres
-from exec_tracker.integrations.fastapi import Idempotency, IdempotencyPolicy
+from exec_tracker.integrations.fastapi import Idempotency
+from exec_tracker.integrations.http import IdempotencyPolicy
 
 USERS = {
     "Bearer ada": UUID("5f0c1d62-9a56-4b53-8f43-1a3b2f6f9a10"),

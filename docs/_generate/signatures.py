@@ -44,6 +44,7 @@ def readable(text: str) -> str:
     text = re.sub(r"<(\w+)\.(\w+): '[^']*'>", r"\1.\2", text)
     text = re.sub(r"datetime\.timedelta\(0\)", "timedelta(0)", text)
     text = re.sub(r"datetime\.timedelta\(([^()]*)\)", r"timedelta(\1)", text)
+    text = re.sub(r"<function (\w+) at 0x[0-9a-f]+>", r"\1", text).replace("<factory>", "{}")
     text = re.sub(r"<object object at 0x[0-9a-f]+>", "<not given>", text)
     text = re.sub(r"RetryPolicy\(.*\)", "RetryPolicy()", text)
     return text.replace("mappingproxy({})", "{}")

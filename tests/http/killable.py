@@ -17,7 +17,8 @@ from fastapi import FastAPI, Header, Request
 from sqlalchemy import create_engine, text
 
 from exec_tracker import AsyncExecutionTracker, normalise_url
-from exec_tracker.integrations.fastapi import Idempotency, IdempotencyPolicy
+from exec_tracker.integrations.fastapi import Idempotency
+from exec_tracker.integrations.http import IdempotencyPolicy
 
 app = FastAPI()
 

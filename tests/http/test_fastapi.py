@@ -11,7 +11,8 @@ from pydantic import BaseModel
 from starlette.middleware.gzip import GZipMiddleware
 
 from exec_tracker import AsyncExecutionTracker, ConfigurationError, ExecutionContext
-from exec_tracker.integrations.fastapi import Idempotency, IdempotencyPolicy
+from exec_tracker.integrations.fastapi import Idempotency
+from exec_tracker.integrations.http import IdempotencyPolicy
 from tests.http.applications import fastapi_user
 from tests.http.client import Client, connected, problem
 from tests.http.servers import uvicorn_server

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exec_tracker.integrations.http import IdempotencyPolicy, idempotency_key
+from exec_tracker.integrations.http import IdempotencyPolicy
+from exec_tracker.integrations.http.key import idempotency_key
 from exec_tracker.integrations.http.messages import AnsweredError
 
 STRICT = IdempotencyPolicy()

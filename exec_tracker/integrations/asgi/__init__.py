@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from exec_tracker.integrations.asgi.claims import check_tracker
 from exec_tracker.integrations.asgi.exchange import Exchange
 from exec_tracker.integrations.asgi.protocol import header_lines, respond, route_path
-from exec_tracker.integrations.http import HEADER, IdempotencyPolicy, idempotency_key
+from exec_tracker.integrations.http import HEADER, IdempotencyPolicy
 from exec_tracker.integrations.http.deciding import unauthenticated
+from exec_tracker.integrations.http.key import idempotency_key
 from exec_tracker.integrations.http.messages import AnsweredError
 from exec_tracker.integrations.http.routes import PolicyTable
 
@@ -45,7 +46,7 @@ class IdempotencyMiddleware:
 
     The response is stored before it is sent. A client that disconnects changes nothing: handler
     and storing go on. What the application raises is recorded and raised. Put it inside whatever
-    compresses or adds to responses, and outside of what parses the request.
+    compresses responses or adds to them, so that this is done to a replay anew.
     """
 
     def __init__(

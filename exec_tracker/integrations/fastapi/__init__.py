@@ -20,7 +20,8 @@ from exec_tracker.integrations.asgi.claims import check_tracker
 from exec_tracker.integrations.asgi.exchange import Exchange
 from exec_tracker.integrations.asgi.protocol import header_lines
 from exec_tracker.integrations.fastapi.openapi import describe, note
-from exec_tracker.integrations.http import HEADER, IdempotencyPolicy, idempotency_key
+from exec_tracker.integrations.http import HEADER, IdempotencyPolicy
+from exec_tracker.integrations.http.key import idempotency_key
 from exec_tracker.integrations.http.messages import AnsweredError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from exec_tracker.integrations.asgi.protocol import ASGIApp, Receive, Scope, Send
     from exec_tracker.tracker import ExecutionTracker
 
-__all__ = ["Idempotency", "IdempotencyPolicy"]
+__all__ = ["Idempotency"]
 
 _EXCHANGE = "exec_tracker.exchange"
 _ABOUT = (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
-from exec_tracker.integrations.http import HEADER, PROBLEMS, REPLAYED
-from exec_tracker.integrations.http.problems import MEDIA_TYPE, UNAUTHENTICATED
+from exec_tracker.integrations.http import HEADER, REPLAYED
+from exec_tracker.integrations.http.problems import MEDIA_TYPE, PROBLEMS, UNAUTHENTICATED
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,23 +6,19 @@ They follow the IETF draft "The Idempotency-Key HTTP Header Field". The middlewa
 
 from exec_tracker.integrations.http.deciding import NotFinalError
 from exec_tracker.integrations.http.identifying import json_request, whole_request
-from exec_tracker.integrations.http.key import HEADER, idempotency_key
+from exec_tracker.integrations.http.key import HEADER
 from exec_tracker.integrations.http.messages import HttpRequest
 from exec_tracker.integrations.http.policy import REPLAYED_HEADERS, IdempotencyPolicy, is_final
-from exec_tracker.integrations.http.problems import PROBLEMS, Problem
 from exec_tracker.integrations.http.stored import REPLAYED, StoredResponse
 
 __all__ = [
     "HEADER",
-    "PROBLEMS",
     "REPLAYED",
     "REPLAYED_HEADERS",
     "HttpRequest",
     "IdempotencyPolicy",
     "NotFinalError",
-    "Problem",
     "StoredResponse",
-    "idempotency_key",
     "is_final",
     "json_request",
     "whole_request",

@@ -58,6 +58,15 @@ _REFUSALS: Final[tuple[tuple[type[ExecTrackerError], Problem, timedelta | None],
 class NotFinalError(Exception):
     """The handler answered with a status that is not final; it may run again."""
 
+    def __init__(self, status: int) -> None:
+        """Carry the `status`."""
+        super().__init__(status)
+        self.status = status
+
+    def __str__(self) -> str:
+        """Say so as it is recorded."""
+        return f"the handler answered {self.status}"
+
 
 @dataclass(frozen=True, slots=True)
 class Completed:
@@ -89,7 +98,7 @@ def ending_of(
             OutcomeUnknownError(f"The handler answered {status}, after which nobody knows.")
         )
     if not policy.is_final(status):
-        return Failed(NotFinalError(f"the handler answered {status}"))
+        return Failed(NotFinalError(status))
     kept = tuple(pair for pair in headers if pair[0].lower() in policy.replayed_headers)
     return Completed(StoredResponse.of(status, body, kept, omitted).as_result())
 

@@ -24,20 +24,18 @@ SPECIFICATION: Final = (
 # Conflict and "come back later": the client is asked to repeat the request, so it may run.
 REPEATABLE: Final = frozenset({408, 409, 425, 429})
 # What describes the body and the result. Never cookies, nor what servers add to each response.
-REPLAYED_HEADERS: Final = frozenset(
-    {
-        "cache-control",
-        "content-disposition",
-        "content-encoding",
-        "content-language",
-        "content-location",
-        "content-type",
-        "etag",
-        "last-modified",
-        "link",
-        "location",
-        "vary",
-    }
+REPLAYED_HEADERS: Final = (
+    "cache-control",
+    "content-disposition",
+    "content-encoding",
+    "content-language",
+    "content-location",
+    "content-type",
+    "etag",
+    "last-modified",
+    "link",
+    "location",
+    "vary",
 )
 _FIRST_STATUS, _FIRST_SERVER_ERROR = 200, 500
 
@@ -70,18 +68,18 @@ class IdempotencyPolicy:
     """
 
     required: bool = True
-    methods: Collection[str] = frozenset({"POST", "PATCH"})
+    methods: Collection[str] = ("POST", "PATCH")
     workflow_id: str = "http"
     actor: ExecutionActor | None = None
     identify: Callable[[HttpRequest], Mapping[str, Any]] = whole_request
     is_final: Callable[[int], bool] = is_final
-    unknown_statuses: Collection[int] = frozenset()
+    unknown_statuses: Collection[int] = ()
     key_scope: KeyScope = KeyScope.USER
     accept_bare_keys: bool = False
     max_request_bytes: int = MIB
     max_response_bytes: int = MIB
     replayed_headers: Collection[str] = REPLAYED_HEADERS
-    streamed_media_types: Collection[str] = frozenset({"text/event-stream"})
+    streamed_media_types: Collection[str] = ("text/event-stream",)
     documentation: str = SPECIFICATION
     settings: ExecuteSettings = field(default_factory=dict)  # type: ignore[assignment] # no keyword is required
 

@@ -10,9 +10,10 @@ import logging
 from typing import TYPE_CHECKING
 
 from exec_tracker.errors import ConfigurationError, ExecTrackerError
-from exec_tracker.integrations.http import HEADER, IdempotencyPolicy, idempotency_key
+from exec_tracker.integrations.http import HEADER, IdempotencyPolicy
 from exec_tracker.integrations.http.deciding import refusal_of, unauthenticated
 from exec_tracker.integrations.http.identifying import options_of
+from exec_tracker.integrations.http.key import idempotency_key
 from exec_tracker.integrations.http.messages import AnsweredError
 from exec_tracker.integrations.http.routes import PolicyTable
 from exec_tracker.integrations.http.stored import replay
