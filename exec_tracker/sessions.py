@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from sqlalchemy import Connection
-    from sqlalchemy.orm import SessionTransaction
+    from sqlalchemy.orm import SessionTransaction, sessionmaker
 
 _READ_SETTINGS = text(
     "SELECT current_setting('lock_timeout'), current_setting('synchronous_commit')"
@@ -125,6 +125,28 @@ def commit(session: Session) -> None:
         session.commit()
 
 
+@contextmanager
+def own_session(factory: sessionmaker[Session]) -> Iterator[Session]:
+    """Open a session of our own, and close it at the end."""
+    session = factory()
+    try:
+        yield session
+    finally:
+        close(session)
+
+
+def close(session: Session) -> None:
+    """Close a session of our own; where its connection breaks only now, drop that as well.
+
+    What mattered was committed before, and a replay has nothing to commit: its result, or the
+    caller's exception, must not give way to an error of cleaning up.
+    """
+    try:
+        session.close()
+    except (DBAPIError, OSError):
+        session.invalidate()
+
+
 class Loan:
     """A savepoint around the user's writes, and a watch that nobody ends more than that."""
 
@@ -210,10 +232,13 @@ def end_guard(session: Session, savepoint: SessionTransaction, *, keep: bool) ->
 
 def start_over(session: Session, *, broken: bool) -> None:
     """Drop a transaction of our own, and with it a connection that nobody can trust any more."""
+    if not broken:
+        try:
+            session.rollback()
+        except (DBAPIError, OSError):
+            broken = True
     if broken:
         session.invalidate()
-    else:
-        session.rollback()
 
 
 def lend(session: Session) -> Loan:

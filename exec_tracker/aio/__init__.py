@@ -6,7 +6,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, Unpack, cast, overload
 
 from exec_tracker.aio.claim import AsyncClaim, PendingClaim
-from exec_tracker.aio.transaction import AsyncTransactionBlock
+from exec_tracker.aio.transaction import AsyncTransactionBlock, own_session
 from exec_tracker.aio.verbs import AsyncExecutionVerbs
 from exec_tracker.codec import DEFAULT_MAX_BYTES
 from exec_tracker.decorating import Request, bound_call
@@ -249,7 +249,7 @@ class AsyncExecutionTracker(AsyncExecutionVerbs):
                 given = plain_session(session, _async_session())
                 joined = execute_in_transaction(plan, schema, owned=False)
                 return watch.ended(await self.drive(joined, given)).data
-            async with self._sessions() as own:
+            async with own_session(self._sessions) as own:
                 flow = execute_in_transaction(plan, schema, owned=True)
                 return watch.ended(await self.drive(flow, own)).data
 

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
+import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self
 
+from exec_tracker import sessions
 from exec_tracker.flow import Lend, transaction_block
 from exec_tracker.handles import TransactionState
 from exec_tracker.nesting import entered
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from types import TracebackType
 
     from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
     from exec_tracker.aio.driving import AsyncDriver
     from exec_tracker.flow import Plan
+
+
+@asynccontextmanager
+async def own_session(factory: async_sessionmaker[AsyncSession]) -> AsyncIterator[AsyncSession]:
+    """Open a session of our own, and close it at the end, also where the caller is cancelled."""
+    session = factory()
+    try:
+        yield session
+    finally:
+        await asyncio.shield(asyncio.ensure_future(session.run_sync(sessions.close)))
 
 
 class AsyncTransactionBlock(TransactionState):
@@ -28,14 +41,14 @@ class AsyncTransactionBlock(TransactionState):
         driver: AsyncDriver,
         plan: Plan,
         schema: str | None,
-        sessions: async_sessionmaker[AsyncSession],
+        factory: async_sessionmaker[AsyncSession],
         session: AsyncSession | None,
     ) -> None:
         """Prepare; nothing is sent before the block is entered."""
         super().__init__()
         self._driver = driver
         self._plan = plan
-        self._given, self._sessions = session, sessions
+        self._given, self._factory = session, factory
         self._flow = transaction_block(plan, schema, owned=session is None)
         self._stack = AsyncExitStack()
 
@@ -45,7 +58,7 @@ class AsyncTransactionBlock(TransactionState):
             stack.enter_context(entered(self._plan.new.id))
             stack.enter_context(self._plan.watch)
             if self._given is None:
-                self._given = await stack.enter_async_context(self._sessions())
+                self._given = await stack.enter_async_context(own_session(self._factory))
             self.session = self._given
             got = await self._driver.drive(self._flow, self.session)
             if not isinstance(got, Lend):

@@ -15,7 +15,7 @@ from exec_tracker.flow import execute, execute_in_transaction, obtain_or_withdra
 from exec_tracker.keywords import DEFAULT_LEASE, DEFAULT_SAVE_TIMEOUT, check_options
 from exec_tracker.nesting import entered, refuse_nested
 from exec_tracker.planning import TrackerSettings
-from exec_tracker.sessions import plain_session
+from exec_tracker.sessions import own_session, plain_session
 from exec_tracker.settings import require_database_url
 from exec_tracker.tracker.claim import Claim
 from exec_tracker.tracker.transaction import TransactionBlock
@@ -248,7 +248,7 @@ class ExecutionTracker(ExecutionVerbs):
                 session = plain_session(session)
                 joined = execute_in_transaction(plan, schema, owned=False)
                 return cast("T", watch.ended(self.drive(joined, session)).data)
-            with self._sessions() as own:
+            with own_session(self._sessions) as own:
                 flow = execute_in_transaction(plan, schema, owned=True)
                 return cast("T", watch.ended(self.drive(flow, own)).data)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from exec_tracker.flow import Lend, transaction_block
 from exec_tracker.handles import TransactionState
 from exec_tracker.nesting import entered
+from exec_tracker.sessions import own_session
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -50,7 +51,7 @@ class TransactionBlock(TransactionState):
         with self._stack as stack:
             stack.enter_context(entered(self._plan.new.id))
             stack.enter_context(self._plan.watch)
-            self.session = self._given or stack.enter_context(self._sessions())
+            self.session = self._given or stack.enter_context(own_session(self._sessions))
             got = self._driver.drive(self._flow, self.session)
             if not isinstance(got, Lend):
                 self._found(self._plan.watch.ended(got))

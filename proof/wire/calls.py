@@ -28,6 +28,7 @@ class Call:
     effects: int = 1
     history: tuple[tuple[str, ...], ...] = ((),)
     renews: bool = False
+    is_hosts: bool = False
 
 
 def _external(client: Client, ledger: Ledger, options: ExecuteOptions) -> Any:
@@ -86,5 +87,6 @@ CALLS: tuple[Call, ...] = (
         effects=0,
         history=_FAILED_ONCE,
     ),
-    Call("host's session", _in_hosts_session),
+    Call("transactional, replaying", _transactional, begin="completed", effects=0),
+    Call("host's session", _in_hosts_session, is_hosts=True),
 )

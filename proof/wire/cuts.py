@@ -20,7 +20,8 @@ from proof.wire.line import KINDS, Strike
 from proof.wire.proxy import Proxy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    import random
+    from collections.abc import Iterable, Iterator, Sequence
 
     from proof.clients import Client
     from proof.wire.calls import Call
@@ -149,6 +150,8 @@ class Wire:
             except DeclinedError:
                 return None
             except _REPEATABLE as error:
+                if isinstance(error, DBAPIError) and not call.is_hosts:
+                    raise
                 heard.append(type(error).__name__)
                 last = error
         raise last
@@ -173,11 +176,22 @@ def places(messages: list[Message], kind: Kind) -> list[int]:
 
 
 def cut_everywhere(
-    wire: Wire, calls: Iterable[Call], kinds: Iterable[Kind] = tuple(KINDS)
+    wire: Wire, calls: Iterable[Call], kinds: Iterable[Kind] = tuple(KINDS), *, since: str = ""
 ) -> Iterator[Cut]:
-    """Strike every message of every call in every way."""
+    """Strike every message of every call in every way, or those after the first of a name."""
     for call in calls:
         messages = wire.messages(call)
+        begin = [one.name for one in messages].index(since) + 1 if since else 0
         for kind in kinds:
             for place in places(messages, kind):
-                yield wire.strike(call, kind, place)
+                if place >= begin:
+                    yield wire.strike(call, kind, place)
+
+
+def cut_anywhere(wire: Wire, calls: Sequence[Call], chance: random.Random) -> Iterator[Cut]:
+    """Strike any message of any call in any way, without end."""
+    conversations = [(call, wire.messages(call)) for call in calls]
+    while True:
+        call, messages = chance.choice(conversations)
+        kind = chance.choice(list(KINDS))
+        yield wire.strike(call, kind, chance.choice(places(messages, kind)))
