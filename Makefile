@@ -50,6 +50,13 @@ PROOF_MINUTES ?= 60
 proof: $(INSTALLED) ## try every interleaving and crash point (PROOF_MINUTES=60), and write the page
 	$(BIN)/python -m proof --minutes $(PROOF_MINUTES)
 
+BENCH_ARGS ?=
+
+.PHONY: bench
+bench: $(INSTALLED) ## measure, draw the charts and write the page (BENCH_ARGS="--only fresh")
+	$(BIN)/python -m pip install --quiet --group bench
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
 .PHONY: demo
 demo: $(INSTALLED) ## show what the tracker does, on a database started for it
 	$(BIN)/exec-tracker demo

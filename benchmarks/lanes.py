@@ -16,6 +16,8 @@ from benchmarks.contenders import ENTRIES
 from benchmarks.environments import NotInstallableError, python_for
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from benchmarks.server import BenchmarkServer
 
 ROOT: Final = Path(__file__).parent.parent
@@ -48,6 +50,11 @@ class Lane:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def pid(self) -> int:
+        """The process, whose number is in its keys."""
+        return self._process.pid
 
     def ask(self, command: str, **arguments: Any) -> dict[str, Any]:
         """Send a command, wait for its answer, and raise LaneError where there is none."""
@@ -87,15 +94,22 @@ class Lane:
 
 
 def open_lanes(
-    stack: ExitStack, server: BenchmarkServer, names: list[str], callers: int
+    stack: ExitStack,
+    server: BenchmarkServer,
+    names: list[str],
+    callers: int,
+    over: Callable[[str], str] = lambda url: url,
 ) -> tuple[dict[str, Lane], dict[str, str]]:
-    """Start and open contenders, each on its database; return them, and why others cannot run."""
+    """Start and open contenders, each on its database; return them, and why others cannot run.
+
+    `over` may lead a URL over another line.
+    """
     lanes: dict[str, Lane] = {}
     absent: dict[str, str] = {}
     for name in names:
         try:
             lane = stack.enter_context(Lane(name))
-            lane.ask("open", url=server.database_for(lane.entry), callers=callers)
+            lane.ask("open", url=over(server.database_for(lane.entry)), callers=callers)
             lanes[name] = lane
         except (LaneError, NotInstallableError) as exc:
             absent[name] = str(exc)

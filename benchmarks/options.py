@@ -12,6 +12,7 @@ class Options:
     rounds: int = 25
     seconds: float = 0.2
     executions: int = 50_000
+    counted: int = 5_000
     rows: tuple[int, ...] = (10_000, 1_000_000)
     contenders: tuple[str, ...] = ()
 

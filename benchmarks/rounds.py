@@ -1,4 +1,4 @@
-"""Paired rounds: everybody once per round, in an order drawn anew, so that noise meets all alike."""
+"""Paired rounds: everybody once per round, in a new order, so that noise meets all alike."""
 
 from __future__ import annotations
 

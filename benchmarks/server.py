@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -76,6 +77,10 @@ class BenchmarkServer:
         if self._made.pop(name, None):
             run(self._server.url, f'DROP DATABASE "{name}" WITH (FORCE)')
 
+    def log(self) -> str:
+        """Return what the server has logged."""
+        return self._server.log.read_text(encoding="utf-8", errors="replace")
+
     def _database(self, name: str) -> str:
         if name not in self._made:
             self._made[name] = self._server.create_database(name)
@@ -102,3 +107,13 @@ def value(url: str, query: str, *values: Any) -> Any:
     """Return the only value of a query."""
     ((found,),) = run(url, query, *values)
     return found
+
+
+def wait_until_alone(url: str) -> None:
+    """Wait until no other session is in the database; the last thing one does is hand in counts."""
+    others = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+    )
+    while value(url, others):
+        time.sleep(0.02)

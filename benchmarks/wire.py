@@ -128,9 +128,7 @@ class _Line:
         self._bare_answers -= bare
         messages, self._answers = _typed(self._answers + data[bare:])
         for kind, body in messages:
-            if kind == b"C" and body.startswith(b"ROLLBACK"):
-                self._undone = True
-            elif kind == b"E":
+            if (kind == b"C" and body.startswith(b"ROLLBACK")) or kind == b"E":
                 self._undone = True
             elif kind == b"Z":
                 self._ready(body)

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 class Entry:
     """A contender by name: where its class is, what it is called, what it has to have installed.
 
-    Without requirements it runs in the environment of this checkout and on its tables; with them, in
-    an environment and on a database of its own.
+    Without requirements it runs in the environment of this checkout and on its tables; with them,
+    in an environment and on a database of its own.
     """
 
     name: str
@@ -43,6 +43,7 @@ _ENTRIES: Final = (
     Entry("tracker-engine", "trackers:HostPool", "exec_tracker, given an Engine"),
     Entry("tracker-parameters", "trackers:WithParameters", "exec_tracker, with parameters"),
     Entry("tracker-many", "trackers:Many", "exec_tracker, execute_many"),
+    Entry("tracker-leases", "trackers:Leases", "exec_tracker, holding leases"),
     Entry("raw", "raw:InsertThenSelect", "raw psycopg2"),
     Entry("raw-cte", "raw:InOneStatement", "raw psycopg2, claim in a CTE"),
     Entry("raw-function", "raw:InAFunction", "raw psycopg2, claim in a function"),
@@ -53,15 +54,11 @@ _ENTRIES: Final = (
     Entry("asyncpg", "asynchronous:Raw", "raw asyncpg"),
     Entry("asyncpg-plain", "asynchronous:RawUncached", "raw asyncpg, no statement cache"),
     Entry("agent-once", "agent_once:Each", "agent-once", ("agent-once[postgres]==0.1.0",)),
-    Entry(
-        "exactly-once", "exactly_once:Each", "exactly-once", ("exactly-once[postgres]==0.2.1",)
-    ),
+    Entry("exactly-once", "exactly_once:Each", "exactly-once", ("exactly-once[postgres]==0.2.1",)),
     Entry("idemkit", "idemkit:Decorated", "idemkit on asyncpg", ("idemkit[postgres]==1.0.2",)),
     Entry("dbos", "dbos:WithoutStep", "DBOS, workflow without a step", ("dbos==3.4.0",)),
     Entry("dbos-step", "dbos:WithOneStep", "DBOS, workflow with one step", ("dbos==3.4.0",)),
-    Entry(
-        "absurd", "absurd:Inline", "absurd, inline", ("absurd-sdk==0.5.1", "absurdctl==0.5.1")
-    ),
+    Entry("absurd", "absurd:Inline", "absurd, inline", ("absurd-sdk==0.5.1", "absurdctl==0.5.1")),
 )
 
 ENTRIES: Final = {entry.name: entry for entry in _ENTRIES}

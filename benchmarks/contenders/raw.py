@@ -116,7 +116,9 @@ class InAFunction(InsertThenSelect):
         super().open(url, callers)
         for definition in (_FUNCTION, _COMPLETE):
             # Another lane may be making them at this moment.
-            with contextlib.suppress(psycopg2.errors.InternalError_, psycopg2.errors.UniqueViolation):
+            with contextlib.suppress(
+                psycopg2.errors.InternalError_, psycopg2.errors.UniqueViolation
+            ):
                 self.cursors[0].execute(definition)
 
     def fresh(self, caller: int, key: str) -> Any:

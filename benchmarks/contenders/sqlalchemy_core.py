@@ -28,9 +28,9 @@ _INSERT = (
     .on_conflict_do_nothing(index_elements=["id"])
     .returning(_TABLE.c.attempt)
 )
-_SELECT = select(
-    _TABLE.c.workflow_id, _TABLE.c.user_id, _TABLE.c.status, _TABLE.c.result
-).where(_TABLE.c.id == bindparam("key"))
+_SELECT = select(_TABLE.c.workflow_id, _TABLE.c.user_id, _TABLE.c.status, _TABLE.c.result).where(
+    _TABLE.c.id == bindparam("key")
+)
 _UPDATE = (
     update(_TABLE)
     .where(

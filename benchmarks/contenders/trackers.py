@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from datetime import timedelta
+from typing import Any, ClassVar, Final
 from uuid import UUID
 
 from sqlalchemy import create_engine
@@ -11,6 +12,9 @@ from benchmarks.contenders.base import USER_ID, Contender
 from exec_tracker import ExecuteOptions, ExecutionTracker, normalise_url
 
 _USER = UUID(USER_ID)
+
+LEASE: Final = timedelta(seconds=60)
+"""Of claims that are held: a renewal takes along what comes due within 10 s of it."""
 
 
 def _options(key: str, parameters: dict[str, Any] | None = None) -> ExecuteOptions:
@@ -60,6 +64,24 @@ class HostPool(OwnPool):
         """Close the tracker, then the engine."""
         super().close()
         self.engine.dispose()
+
+
+class Leases(OwnPool):
+    """A tracker that claims and never ends what it claimed, so that its heartbeat has to do."""
+
+    def open(self, url: str, callers: int) -> None:
+        """Make the tracker; all leases come due within half a period of each other."""
+        self.tracker = ExecutionTracker(url, lease=LEASE)
+        self._claims: list[Any] = []
+
+    def fresh(self, caller: int, key: str) -> Any:
+        """Claim a key, and hold it."""
+        self._claims.append(self.tracker.claim(_options(key)))
+        return self.work()
+
+    def replay(self, caller: int, key: str) -> Any:
+        """Do nothing: there is no result yet."""
+        return self.work()
 
 
 class Many(OwnPool):
