@@ -160,7 +160,7 @@ def idempotent_task(
     workflow_id: str | None = None,
     tracker: ExecutionTracker | Callable[[], ExecutionTracker] | None = None,
     retry: RetryPolicy | None = None,
-    base: type[IdempotentTask] = IdempotentTask,
+    base: type[IdempotentTask] | None = None,
     **options: Any,
 ) -> Callable[[Callable[..., Any]], IdempotentTask]:
     """Make a function a task of `app` that runs once per key.
@@ -169,6 +169,7 @@ def idempotent_task(
     `app.task`; `retry` is `retry_policy`. Raises ConfigurationError for what cannot work when
     Celery registers the task.
     """
+    base = base or IdempotentTask
     if not issubclass(base, IdempotentTask):
         raise ConfigurationError(f"base must be a subclass of IdempotentTask, not {base!r}.")
     named = {"key": key, "workflow_id": workflow_id, "tracker": tracker, "retry_policy": retry}
