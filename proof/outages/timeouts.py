@@ -18,7 +18,7 @@ from proof.ledger import Ledger
 from proof.outages.drill import drill
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from sqlalchemy.orm import Session
 
@@ -41,6 +41,7 @@ STRUCK: Mapping[str, str] = {
 }
 # What the server writes to its log for each error: its state, and the database's name.
 LOG_SETTINGS = {"log_line_prefix": "<%e %d> "}
+_PATIENCE = 60.0
 _IDLE_SECONDS = 0.12
 _SLOW_SECONDS = 0.2
 _ACCOUNTS = """
@@ -91,8 +92,8 @@ _CHANGE = text("UPDATE proof_accounts SET changes = changes + 1 WHERE id = :id")
 _DAWDLE = text("SELECT pg_sleep(:seconds)")
 
 
-def timeouts(url: str, seed: int, seconds: float) -> Outage:
-    """Let every time-out strike for some seconds."""
+def timeouts(url: str, seed: int, until: Callable[[], bool]) -> Outage:
+    """Let every time-out strike until that is enough."""
     database = str(make_url(url).database)
     with closing(psycopg2.connect(url)) as connection:
         connection.autocommit = True
@@ -101,18 +102,18 @@ def timeouts(url: str, seed: int, seconds: float) -> Outage:
     return drill(
         "time-outs and deadlocks",
         url,
-        [partial(_lock_rows, url, seconds)],
+        [partial(_lock_rows, url, until)],
         seed,
         keeper=CrosswiseLedger,
     )
 
 
-def _lock_rows(url: str, seconds: float) -> float:
+def _lock_rows(url: str, until: Callable[[], bool]) -> float:
     """Hold a running execution's row for longer than anybody waits, again and again."""
-    until = time.monotonic() + seconds
+    deadline = time.monotonic() + _PATIENCE
     with closing(psycopg2.connect(url)) as connection:
         connection.autocommit = True
-        while time.monotonic() < until:
+        while not until() and time.monotonic() < deadline:
             with connection.cursor() as cursor:
                 cursor.execute(_LOCK_ONE)
                 time.sleep(_SLOW_SECONDS)
@@ -124,4 +125,4 @@ def struck(server: EmbeddedPostgres, url: str) -> Counter[str]:
     """Count in the server's log what it has struck in one database."""
     marked = re.compile(rf"^<(\w+) {make_url(url).database}> (?:ERROR|FATAL)", re.MULTILINE)
     states = Counter(marked.findall(server.log.read_text(errors="replace")))
-    return Counter({STRUCK[state]: states[state] for state in STRUCK})
+    return Counter({name: states[state] for state, name in STRUCK.items()})

@@ -5,8 +5,10 @@ from __future__ import annotations
 import random
 import threading
 import time
+import traceback
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DBAPIError
@@ -25,7 +27,6 @@ from proof.soak.doing import HOSTS, MODES, RETRYING, DeclinedError, Doer
 from proof.soak.journal import Journal
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from uuid import UUID
 
 CALLERS = 3
@@ -123,7 +124,7 @@ class Caller(threading.Thread):
         except Exception as error:  # noqa: BLE001 # the audit judges what is not expected
             journal.error(_name_of(error))
             if not _is_expected(error, key):
-                journal.broken(f"{key}: {error!r}")
+                journal.broken(f"{key}: {error!r}, {_way_of(error)}")
             return error
         journal.answer(key, run)
         return None
@@ -132,6 +133,12 @@ class Caller(threading.Thread):
 def _name_of(error: Exception) -> str:
     state = getattr(error, "sqlstate", None)
     return type(error).__name__ + (f" {state}" if state else "")
+
+
+def _way_of(error: Exception) -> str:
+    """Say where it came from, as far as a line can."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return " > ".join(f"{Path(one.filename).stem}.{one.name}:{one.lineno}" for one in frames)
 
 
 def _is_expected(error: Exception, key: str) -> bool:

@@ -176,15 +176,17 @@ def places(messages: list[Message], kind: Kind) -> list[int]:
 
 
 def cut_everywhere(
-    wire: Wire, calls: Iterable[Call], kinds: Iterable[Kind] = tuple(KINDS), *, since: str = ""
+    wire: Wire,
+    calls: Iterable[Call],
+    kinds: Iterable[Kind] = tuple(KINDS),
+    names: frozenset[str] | None = None,
 ) -> Iterator[Cut]:
-    """Strike every message of every call in every way, or those after the first of a name."""
+    """Strike every message of every call in every way, or only those of some names."""
     for call in calls:
         messages = wire.messages(call)
-        begin = [one.name for one in messages].index(since) + 1 if since else 0
         for kind in kinds:
             for place in places(messages, kind):
-                if place >= begin:
+                if names is None or messages[place].name in names:
                     yield wire.strike(call, kind, place)
 
 
