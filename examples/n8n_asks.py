@@ -61,7 +61,7 @@ def authenticate(x_n8n_secret: Annotated[str, Header()] = "") -> None:
 
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-    """Register the account once, where the database has users of its own."""
+    """Register the account. On Supabase, say, take one that exists, and drop this."""
     get_execution_tracker().ensure_user(OFFICE)
     yield
 

@@ -62,7 +62,7 @@ async def genuine_payload(
 
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-    """Register the account once, where the database has users of its own."""
+    """Register the account. On Supabase, say, take one that exists, and drop this."""
     get_execution_tracker().ensure_user(BUILDS)
     yield
 
