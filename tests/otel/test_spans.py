@@ -200,22 +200,24 @@ def test_nothing_that_may_identify_people_is_recorded_unless_asked(
     private, open_ = new_subject(), new_subject()
     telemetry.attach(private.tracker)
     telemetry.attach(open_.tracker, record_keys=True, record_messages=True)
-    asked = options("key of ada", user_id, parameters={"card": "4242"}, key_scope=KeyScope.USER)
+    asked = options(
+        "key of Ada Lovelace", user_id, parameters={"card": "4242-4242"}, key_scope=KeyScope.USER
+    )
     for subject in (private, open_):
-        with pytest.raises(ValueError, match="ada"):
-            subject.execute(asked, Calls(raises=ValueError("card of ada declined")))
-        subject.execute(asked, Calls("result for ada"))
+        with pytest.raises(ValueError, match="Ada"):
+            subject.execute(asked, Calls(raises=ValueError("card of Ada Lovelace declined")))
+        subject.execute(asked, Calls("result for Ada Lovelace"))
         with pytest.raises(IdempotencyKeyReusedError):
             subject.execute(asked.model_copy(update={"parameters": {}}), Calls())
         subject.delete(asked.execution_id)
     written = [span.to_json() for span in telemetry.spans()]
     for text in written[:3]:
-        assert not any(secret in text for secret in ("ada", "4242", str(user_id)))
+        assert not any(secret in text for secret in ("Lovelace", "4242-4242", str(user_id)))
     for text in written[3:]:
-        assert f'"exec_tracker.execution.id": "{user_id}:key of ada"' in text
+        assert f'"exec_tracker.execution.id": "{user_id}:key of Ada Lovelace"' in text
         assert f'"user.id": "{user_id}"' in text
-    assert "card of ada declined" in written[3]
-    assert not any("4242" in text or "result for" in text for text in written)
+    assert "card of Ada Lovelace declined" in written[3]
+    assert not any("4242-4242" in text or "result for" in text for text in written)
 
 
 def test_an_interrupt_ends_the_span(watched: Subject, telemetry: Telemetry, user_id: UUID) -> None:

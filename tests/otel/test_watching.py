@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from exec_tracker import ConfigurationError, ExecutionEvent, Instrumentation, Observation
+from exec_tracker import (
+    ConfigurationError,
+    ExecutionEvent,
+    ExecutionInProgressError,
+    IdempotencyKeyReusedError,
+    Instrumentation,
+    Observation,
+    ResultErasedError,
+)
 from tests.support.executors import Calls, options
 
 if TYPE_CHECKING:
@@ -15,7 +24,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from exec_tracker import ObservedCall
-    from tests.support.fixtures import NewSubject
+    from tests.support.database import Database
+    from tests.support.fixtures import NewSubject, Running
     from tests.support.subjects import Subject
 
 
@@ -148,6 +158,43 @@ def test_decisions_by_id_are_heard_too(subject: Subject, user_id: UUID) -> None:
         "begin mark_completed k",
         "completed",
     ]
+
+
+def test_every_refusal_is_heard(
+    new_subject: NewSubject, user_id: UUID, other_user_id: UUID, running: Running
+) -> None:
+    heard: list[tuple[str, str | None]] = []
+    subject = new_subject(on_event=lambda event: heard.append((event.name, event.detail)))
+    subject.execute(options("k", user_id), Calls())
+    subject.erase("k")
+    executor, _ = running(subject, options("held", user_id))
+    heard.clear()
+    refused: list[tuple[type[Exception], Any]] = [
+        (ResultErasedError, lambda: subject.execute(options("k", user_id), Calls())),
+        (IdempotencyKeyReusedError, lambda: subject.execute(options("k", other_user_id), Calls())),
+        (ExecutionInProgressError, lambda: subject.execute(options("held", user_id), Calls())),
+    ]
+    for error, call in refused:
+        with pytest.raises(error):
+            call()
+    executor.release()
+    assert heard[:3] == [("refused", "Erased"), ("refused", "Conflict"), ("refused", "InProgress")]
+
+
+def test_a_refusal_because_of_a_lock_is_heard(
+    new_subject: NewSubject, user_id: UUID, database: Database
+) -> None:
+    heard: list[tuple[str, str | None]] = []
+    subject = new_subject(on_event=lambda event: heard.append((event.name, event.detail)))
+    insert = (
+        "INSERT INTO workflow_executions (id, workflow_id, user_id, status) "
+        f"VALUES ('k', 'w', '{user_id}', 'pending')"
+    )
+    with database.locked(insert), pytest.raises(ExecutionInProgressError):
+        subject.execute_in_transaction(
+            options("k", user_id), lambda _session: None, wait_timeout=timedelta(milliseconds=50)
+        )
+    assert heard == [("refused", "Locked")]
 
 
 def test_what_is_no_instrumentation_is_refused(subject: Subject) -> None:
