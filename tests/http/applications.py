@@ -11,6 +11,8 @@ import flask
 from fastapi import FastAPI, Header, HTTPException
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.requests import Request  # noqa: TC002 # FastAPI reads annotations
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 METHODS = ["GET", "POST", "PUT", "PATCH"]
 PATHS = [*POLICIES, "/unprotected"]
+# Where each request that waits would take a thread, none may.
+BUSY_POLICIES = {path: one for path, one in POLICIES.items() if path != "/patient"}
 
 
 def bearer(authorization: str | None) -> UUID | None:
@@ -73,7 +77,9 @@ def starlette_shop(shop: Shop, tracker: AsyncExecutionTracker | None = None) -> 
             await tracker.aclose()
 
     routes = [Route(path, endpoint, methods=METHODS) for path in PATHS]
-    return Starlette(routes=routes, lifespan=lifespan)
+    # Many applications have one of these, which listen for disconnects of their own.
+    passing = Middleware(BaseHTTPMiddleware, dispatch=lambda request, on: on(request))
+    return Starlette(routes=routes, lifespan=lifespan, middleware=[passing])
 
 
 def asgi_app(shop: Shop, url: str) -> Any:
@@ -87,7 +93,7 @@ def asgi_app_in_threads(shop: Shop, url: str) -> Any:
     # Closed by the process's end: it opens no connection of its own outside of its pool.
     tracker = ExecutionTracker(url)
     return asgi.IdempotencyMiddleware(
-        starlette_shop(shop), tracker, user_id=asgi_user, policy=POLICIES
+        starlette_shop(shop), tracker, user_id=asgi_user, policy=BUSY_POLICIES
     )
 
 
@@ -112,7 +118,7 @@ def fastapi_app(shop: Shop, url: str) -> Any:
     return app
 
 
-def flask_app(shop: Shop, url: str) -> Any:
+def flask_shop(shop: Shop) -> flask.Flask:
     app = flask.Flask("shop")
 
     def endpoint(**_values: Any) -> flask.Response:
@@ -127,6 +133,11 @@ def flask_app(shop: Shop, url: str) -> Any:
     for path in PATHS:
         rule = path.replace("{", "<").replace("}", ">")
         app.add_url_rule(rule, path, endpoint, methods=METHODS)
+    return app
+
+
+def flask_app(shop: Shop, url: str) -> Any:
+    app = flask_shop(shop)
     app.wsgi_app = wsgi.IdempotencyMiddleware(  # type: ignore[method-assign] # Flask's documented way
         app.wsgi_app,
         ExecutionTracker(url),

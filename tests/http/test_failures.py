@@ -7,13 +7,18 @@ from uuid import uuid4
 
 import pytest
 
+from exec_tracker import ExecutionTracker
+from exec_tracker.integrations import wsgi
 from exec_tracker.integrations.http import StoredResponse
-from tests.http.client import problem
-from tests.http.shop import Reply
+from tests.http.applications import flask_shop
+from tests.http.client import Client, connected, problem
+from tests.http.servers import werkzeug_server
+from tests.http.shop import POLICIES, Reply
 
 if TYPE_CHECKING:
-    from exec_tracker import ExecutionTracker
-    from tests.http.client import Client
+    from contextlib import ExitStack
+    from uuid import UUID
+
     from tests.http.shop import Shop
     from tests.support.database import Database
     from tests.support.fixtures import Background
@@ -92,6 +97,7 @@ def test_a_status_after_which_nobody_knows_is_not_run_again_until_somebody_decid
     assert shop.count == 1
 
 
+@pytest.mark.parametrize("door", ["asgi", "fastapi", "flask"], indirect=True)
 def test_those_who_wait_for_a_request_that_fails_are_asked_to_come_again(
     client: Client, shop: Shop, background: Background
 ) -> None:
@@ -156,6 +162,21 @@ def test_a_response_that_cannot_be_stored_reaches_its_client_and_never_runs_agai
         "UPDATE workflow_executions SET lease_expires_at = clock_timestamp() WHERE id = %s", row
     )
     assert problem(client.send(path="/hasty")) == (409, "outcome-unknown")
+    assert shop.count == 1
+
+
+def test_a_response_that_no_row_may_hold_reaches_its_client_and_never_runs_again(
+    database_url: str, user_id: UUID, stack: ExitStack, shop: Shop
+) -> None:
+    tracker = stack.enter_context(ExecutionTracker(database_url, max_result_bytes=10))
+    app = wsgi.IdempotencyMiddleware(
+        flask_shop(shop), tracker, user_id=lambda _environ: user_id, policy=POLICIES
+    )
+    client = Client(
+        stack.enter_context(connected(stack.enter_context(werkzeug_server(app)))), user_id
+    )
+    assert client.send().status_code == 201
+    assert problem(client.send()) == (409, "response-not-available")
     assert shop.count == 1
 
 

@@ -6,11 +6,17 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import pytest
-from fastapi import APIRouter, FastAPI, Form
+from fastapi import APIRouter, Depends, FastAPI, Form, HTTPException, WebSocket
 from pydantic import BaseModel
 from starlette.middleware.gzip import GZipMiddleware
 
-from exec_tracker import AsyncExecutionTracker, ConfigurationError, ExecutionContext
+from exec_tracker import (
+    AsyncExecutionTracker,
+    ConfigurationError,
+    ExecutionContext,
+    ExecutionTracker,
+)
+from exec_tracker.integrations.asgi import IdempotencyMiddleware
 from exec_tracker.integrations.fastapi import Idempotency
 from exec_tracker.integrations.http import IdempotencyPolicy
 from tests.http.applications import fastapi_user
@@ -145,6 +151,66 @@ def test_the_user_can_be_overridden_as_every_dependency(
     assert [client.send().status_code for _ in range(2)] == [200, 200]
 
 
+def test_a_handler_that_returned_what_its_model_refuses_is_not_run_again(
+    app: FastAPI, idempotency: Idempotency, serve: Serve
+) -> None:
+    ran = []
+
+    @app.post("/payments", response_model=Receipt, dependencies=[idempotency.key()])
+    def pay() -> dict[str, str]:
+        ran.append(True)
+        return {"charged": "ch_1"}
+
+    client = serve(app)
+    assert client.send().status_code == 500
+    assert problem(client.send()) == (409, "outcome-unknown")
+    assert ran == [True]
+
+
+def test_what_comes_before_the_mark_is_no_part_of_the_result(
+    app: FastAPI, idempotency: Idempotency, serve: Serve
+) -> None:
+    allowed: list[bool] = []
+
+    def permission() -> None:
+        if not allowed:
+            raise HTTPException(403)
+
+    @app.post("/payments", dependencies=[Depends(permission), idempotency.key()])
+    def pay() -> str:
+        return "paid"
+
+    client = serve(app)
+    assert client.send().status_code == 403
+    allowed.append(True)
+    assert client.send().json() == "paid"
+
+
+async def test_websockets_of_a_marked_router_pass(
+    app: FastAPI, idempotency: Idempotency, user_id: UUID
+) -> None:
+    router = APIRouter(dependencies=[idempotency.key()])
+
+    @router.websocket("/listen")
+    async def listen(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await websocket.close()
+
+    app.include_router(router)
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message["type"])
+
+    headers = [(b"authorization", f"Bearer {user_id}".encode()), (b"idempotency-key", b'"k"')]
+    scope = {"type": "websocket", "path": "/listen", "query_string": b"", "headers": headers}
+    await app(scope, receive, send)
+    assert sent == ["websocket.accept", "websocket.close"]
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_replay_is_compressed_as_its_own_client_likes(
     when: str,
@@ -195,6 +261,15 @@ def test_it_cannot_be_added_to_an_application_that_serves(
     wrong: Any = "postgresql://…"
     with pytest.raises(ConfigurationError, match="str"):
         Idempotency(FastAPI(), wrong, user_id=fastapi_user)
+
+
+def test_a_tracker_in_threads_lets_nobody_wait(tracker: ExecutionTracker) -> None:
+    patient = IdempotencyPolicy(settings={"on_running": "wait"})
+    idempotency = Idempotency(FastAPI(), tracker, user_id=fastapi_user)
+    with pytest.raises(ConfigurationError, match="AsyncExecutionTracker"):
+        idempotency.key(patient)
+    with pytest.raises(ConfigurationError, match="AsyncExecutionTracker"):
+        IdempotencyMiddleware(FastAPI(), tracker, user_id=lambda _scope: None, policy=patient)
 
 
 def test_the_header_and_its_problems_are_in_the_openapi_document(

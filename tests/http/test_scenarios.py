@@ -103,6 +103,7 @@ def test_a_request_that_is_outstanding_is_a_conflict(
     assert shop.count == 1
 
 
+@pytest.mark.parametrize("door", ["asgi", "fastapi", "flask"], indirect=True)
 def test_a_patient_route_waits_for_the_first_response(
     client: Client, shop: Shop, background: Background
 ) -> None:

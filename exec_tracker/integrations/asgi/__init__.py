@@ -42,7 +42,7 @@ class IdempotencyMiddleware:
     `user_id(scope)` returns the id of the authenticated user, whose own the keys are, or None where
     there is nobody, which is answered 401 with `challenge`; it may be `async`. `policy` is one for
     all paths, or one for each of some, as in `{"/orders/{id}/pay": IdempotencyPolicy()}`. With an
-    ExecutionTracker the database is used in threads.
+    ExecutionTracker the database is used in threads, and no request can wait for another.
 
     The response is stored before it is sent. A client that disconnects changes nothing: handler
     and storing go on. What the application raises is recorded and raised. Put it inside whatever
@@ -59,11 +59,11 @@ class IdempotencyMiddleware:
         challenge: str = "Bearer",
     ) -> None:
         """Wrap an application; raises ConfigurationError for what cannot work."""
-        check_tracker(tracker)
+        self._policies = PolicyTable(IdempotencyPolicy() if policy is None else policy)
+        check_tracker(tracker, *self._policies.policies)
         self._app = app
         self._tracker = tracker
         self._user_id = user_id
-        self._policies = PolicyTable(IdempotencyPolicy() if policy is None else policy)
         self._challenge = challenge
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from exec_tracker.context import ExecutionContext
+    from exec_tracker.integrations.http import IdempotencyPolicy
     from exec_tracker.keywords import ExecuteSettings
     from exec_tracker.tracker import Claim
     from exec_tracker.types import ExecuteOptions
@@ -43,12 +44,20 @@ class OpenClaim(Protocol):
         """Record a failure."""
 
 
-def check_tracker(tracker: object) -> None:
-    """Raise ConfigurationError for what is no tracker."""
+def check_tracker(tracker: object, *policies: IdempotencyPolicy) -> None:
+    """Raise ConfigurationError for what is no tracker, or cannot do what a policy asks."""
     if not isinstance(tracker, AsyncExecutionTracker | ExecutionTracker):
         raise ConfigurationError(
             "tracker is an AsyncExecutionTracker, or an ExecutionTracker, which is then used in "
             f"threads; {type(tracker).__name__} is neither."
+        )
+    if isinstance(tracker, ExecutionTracker) and any(
+        one.settings.get("on_running") == "wait" for one in policies
+    ):
+        # Those who wait would hold all the threads, and the one they wait for needs one.
+        raise ConfigurationError(
+            'on_running="wait" needs an AsyncExecutionTracker here: with an ExecutionTracker each '
+            "request that waits would keep a thread busy."
         )
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from exec_tracker.errors import ConfigurationError
 
 try:
     from fastapi import Depends, FastAPI, Header, Request, Response
+    from fastapi.exceptions import ResponseValidationError
     from starlette.middleware import Middleware
+    from starlette.requests import HTTPConnection  # noqa: TC002 # FastAPI reads annotations
 except ImportError as exc:
     raise ConfigurationError(
         "Idempotent FastAPI routes need FastAPI: pip install 'exec_tracker[fastapi]'."
@@ -23,6 +26,7 @@ from exec_tracker.integrations.fastapi.openapi import describe, note
 from exec_tracker.integrations.http import HEADER, IdempotencyPolicy
 from exec_tracker.integrations.http.key import idempotency_key
 from exec_tracker.integrations.http.messages import AnsweredError
+from exec_tracker.policies import exception_types
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +53,8 @@ class Idempotency:
     without the handler, and the OpenAPI document describes header and problems.
 
     A marked route's response is stored before it is sent. A client that disconnects changes
-    nothing: handler and storing go on. What a handler raises is recorded and raised.
+    nothing: handler and storing go on. What a handler raises is recorded and raised; after a
+    response that its model refuses, nobody knows. Dependencies before the mark are no part of it.
     """
 
     def __init__(
@@ -62,6 +67,7 @@ class Idempotency:
     ) -> None:
         """Prepare the application; raises ConfigurationError for what cannot work."""
         check_tracker(tracker)
+        self._tracker = tracker
         if app.middleware_stack is not None:
             raise ConfigurationError("Create Idempotency before the application serves.")
         self._user_id = user_id
@@ -79,22 +85,23 @@ class Idempotency:
         As a parameter, `execution: Annotated[ExecutionContext, idempotency.key()]`, it tells the
         handler of its run; it is None where a key is not required and none was sent.
         """
-        rules = policy or self._policy
+        rules = _careful(policy or self._policy)
+        check_tracker(self._tracker, rules)
         self._limits.append(rules.max_request_bytes)
         users = Depends(self._user_id)
         header = Header(None, alias=HEADER, description=_ABOUT, json_schema_extra=note(rules))
 
         async def idempotent(
-            request: Request,
+            connection: HTTPConnection,
             user_id: Any = users,
             _key: str | None = header,  # what is sent is read from the request, line by line
         ) -> ExecutionContext | None:
-            if not rules.covers(request.method):
+            if not rules.covers(connection.scope.get("method", "")):  # a WebSocket has none
                 return None
-            key = idempotency_key(header_lines(request.scope, HEADER), rules)
+            key = idempotency_key(header_lines(connection.scope, HEADER), rules)
             if key is None:
                 return None
-            return await _exchange(request).begin(rules, key, user_id)
+            return await _exchange(connection.scope).begin(rules, key, user_id)
 
         return Depends(idempotent)
 
@@ -121,9 +128,16 @@ class _Exchanges:
         await shielded(exchange, exchange.serve(self._app))
 
 
-def _exchange(request: Request) -> Exchange:
+def _careful(policy: IdempotencyPolicy) -> IdempotencyPolicy:
+    """Count a handler that returned what its response model refuses as one that may have acted."""
+    listed = exception_types("unknown_on", policy.settings.get("unknown_on", ()))
+    unknown_on = (*listed, ResponseValidationError)
+    return replace(policy, settings={**policy.settings, "unknown_on": unknown_on})
+
+
+def _exchange(scope: Scope) -> Exchange:
     try:
-        exchange: Exchange = request.scope[_EXCHANGE]
+        exchange: Exchange = scope[_EXCHANGE]
     except KeyError:
         raise ConfigurationError(
             "This route was marked by the Idempotency of another application: each application, "

@@ -11,8 +11,6 @@ from exec_tracker.integrations.http.policy import IdempotencyPolicy
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Policies = "IdempotencyPolicy | Mapping[str, IdempotencyPolicy]"
-
 _PARAMETER: Final = re.compile(r"\{(\w+)(:path)?\}")
 
 
@@ -28,6 +26,11 @@ class PolicyTable:
         if isinstance(policies, IdempotencyPolicy):
             policies = {"{anything:path}": policies}
         self._table = [(_pattern(path), _checked(path, one)) for path, one in policies.items()]
+
+    @property
+    def policies(self) -> list[IdempotencyPolicy]:
+        """All of them."""
+        return [policy for _, policy in self._table]
 
     def policy_for(self, method: str, path: str) -> IdempotencyPolicy | None:
         """Return the policy, or None where the request passes untouched."""
