@@ -130,6 +130,8 @@ class EmbeddedPostgres:
         """
         if self.is_running:
             return self
+        if self._process is not None and self._process.is_ours:
+            self._process.abandon()  # it ended by itself
         lock = self._directory.lock()
         try:
             binaries = readable_binaries(self._binaries or find_binaries(), self._directory.account)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import subprocess
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from sqlalchemy.engine import make_url
 
 from exec_tracker.embedded import EmbeddedPostgres
 from exec_tracker.errors import ConfigurationError, StorageError
-from tests.integration.embedded_support import NOT_DURABLE, ask, modes, refuses
+from tests.integration.embedded_support import NOT_DURABLE, ask, eventually, modes, refuses
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,6 +67,14 @@ def test_a_killed_server_recovers_what_was_committed() -> None:
         assert refuses(server.port)
         server.start()
         assert ask(server.url, "SELECT value FROM kept") == 42
+
+
+def test_a_server_that_ended_by_itself_is_started_again(open_folder: Path) -> None:
+    with EmbeddedPostgres(open_folder, settings=NOT_DURABLE) as server:
+        os.kill(server.pid, signal.SIGINT)
+        eventually(lambda: not server.is_running)
+        server.start()
+        assert ask(server.url, "SELECT 1") == 1
 
 
 def test_a_pid_file_whose_number_belongs_to_another_process_does_not_stop_the_start(
