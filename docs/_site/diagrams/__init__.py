@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any, Final
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-from _site.diagrams.sequences import draw_sequence
-from _site.diagrams.states import draw_states
-from _site.diagrams.svg import UnknownLineError
+from .sequences import draw_sequence
+from .states import draw_states
+from .svg import UnknownLineError
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from _site.diagrams.svg import LINE, UnknownLineError, arrow, box, text, whole, width_of, wrapped
+from .svg import LINE, UnknownLineError, arrow, box, text, whole, width_of, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

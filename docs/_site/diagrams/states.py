@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from _site.diagrams.svg import UnknownLineError, arrow, box, text, whole, width_of, wrapped
+from .svg import UnknownLineError, arrow, box, text, whole, width_of, wrapped
 
 __all__ = ["draw_states"]
 
