@@ -193,8 +193,9 @@ class CallWatch(Watch):
 
     def observe(self, event: ExecutionEvent) -> None:
         """Tell the observations, then `on_event`."""
-        for observation in self._observations or ():
-            _safely(observation.observe, event)
+        if not self._over:
+            for observation in self._observations or ():
+                _safely(observation.observe, event)
         super().observe(event)
 
     def end(self, error: BaseException | None = None) -> None:

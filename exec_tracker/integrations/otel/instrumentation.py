@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from exec_tracker import __version__
 from exec_tracker.integrations import telemetry
 from exec_tracker.integrations.otel.abandoned import AbandonedCount
 from exec_tracker.integrations.otel.metrics import instruments_of
-from exec_tracker.integrations.otel.spans import CallSpan
+from exec_tracker.integrations.otel.spans import CallSpan, current_traceparent
 from exec_tracker.keywords import check_duration
 from exec_tracker.observing import Instrumentation, Observation
 
@@ -77,9 +76,7 @@ class OpenTelemetry(Instrumentation):
 
     def trace_context(self) -> str | None:
         """Return the current span as a W3C traceparent; None where nothing is traced."""
-        carrier: dict[str, str] = {}
-        TraceContextTextMapPropagator().inject(carrier)
-        return carrier.get("traceparent")
+        return current_traceparent()
 
 
 class _Call(Observation):

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from exec_tracker.policies import ExecutionEvent
 
 
+_PROPAGATOR = TraceContextTextMapPropagator()
+
+
 class CallSpan:
     """Writes what is known of a call onto its span, and ends it."""
 
@@ -81,8 +84,15 @@ class CallSpan:
         return str(error) if self._record_messages else telemetry.type_of(error)
 
 
+def current_traceparent() -> str | None:
+    """Write the current span as a W3C traceparent; None where nothing is traced."""
+    carrier: dict[str, str] = {}
+    _PROPAGATOR.inject(carrier)
+    return carrier.get("traceparent")
+
+
 def span_context(traceparent: str) -> SpanContext | None:
     """Read a stored W3C traceparent; None for what is none."""
-    context = TraceContextTextMapPropagator().extract({"traceparent": traceparent})
+    context = _PROPAGATOR.extract({"traceparent": traceparent})
     found = trace.get_current_span(context).get_span_context()
     return found if found.is_valid else None
