@@ -7,23 +7,30 @@ lost, none unresolved; every caller has an answer once the server is back; no co
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
+from sqlalchemy.engine import make_url
 
 from exec_tracker import migrations
 from exec_tracker.embedded import EmbeddedPostgres
+from proof.ledger import Ledger
 from proof.outages.disk import NoFileSystemError, disk_full, small_disk
 from proof.outages.restarts import RESTARTS, no_connections_left, restarts
 from proof.outages.timeouts import LOG_SETTINGS, STRUCK, struck, timeouts
 from proof.seeds import chosen_seed
+from tests.support.database import Database, eventually
+from tests.support.executors import Held
+from tests.support.subjects import open_subject
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from proof.outages.restarts import Restart
+    from tests.support.fixtures import Background
 
 pytestmark = pytest.mark.slow
 
@@ -63,6 +70,29 @@ def test_time_outs_and_deadlocks_under_load_lose_and_repeat_nothing(
     outage = timeouts(url, chosen_seed(), until=lambda: all(struck(server, url).values()))
     assert outage.problems == []
     assert set(struck(server, url)) == set(STRUCK.values())
+
+
+def test_a_result_is_saved_once_a_server_that_became_read_only_is_writable_again(
+    server: EmbeddedPostgres, url: str, driver: str, background: Background
+) -> None:
+    database, ledger = Database(url), Ledger(url)
+    held = Held("paid")
+    refused = re.compile(rf"^<25006 {make_url(url).database}>", re.MULTILINE)
+    with open_subject(driver, url) as subject:
+        first = background(subject.execute, ledger.options("k"), held)
+        held.wait_until_begun()
+        database.run("ALTER SYSTEM SET default_transaction_read_only = on")
+        database.run("SELECT pg_reload_conf()")
+        eventually(lambda: database.value("SHOW default_transaction_read_only") == "on")
+        held.release()
+        try:
+            eventually(lambda: len(refused.findall(server.log.read_text())) > 1)
+            assert not first.done()
+        finally:
+            database.run("ALTER SYSTEM RESET default_transaction_read_only")
+            database.run("SELECT pg_reload_conf()")
+        assert (first.result().data, held.count) == ("paid", 1)
+    ledger.close()
 
 
 def test_a_disk_that_fills_up_under_load_loses_and_repeats_nothing() -> None:
