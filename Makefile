@@ -63,7 +63,8 @@ demo: $(INSTALLED) ## show what the tracker does, on a database started for it
 
 .PHONY: docs
 docs: $(INSTALLED) ## build the documentation site into build/site; a warning is an error
-	$(BIN)/python -m sphinx -c docs -b html --nitpicky --fail-on-warning --keep-going --quiet . build/site
+	$(BIN)/python -m sphinx -c docs -b html --fresh-env --write-all \
+		--nitpicky --fail-on-warning --keep-going --quiet . build/site
 
 .PHONY: lint
 lint: $(INSTALLED) ## look for mistakes

@@ -34,5 +34,5 @@ html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sphinx = False
 html_show_copyright = False
-pygments_style = "tango"
+pygments_style = "friendly"
 pygments_dark_style = "monokai"

@@ -16,19 +16,20 @@ if TYPE_CHECKING:
 __all__ = ["setup"]
 
 _SECTIONS: Final[dict[str, tuple[str, ...]]] = {
-    "": ("docs/index.md",),
     "Learn": ("docs/tutorial/*.md",),
     "How to": ("docs/howto/*.md",),
     "Look up": ("docs/reference/*.md", "docs/glossary.md"),
     "Understand": ("docs/explanation/*.md",),
-    "Decisions": ("docs/decisions/*.md",),
     "Project": ("CHANGELOG.md", "CONTRIBUTING.md"),
+    "Decisions": ("docs/decisions/*.md",),
 }
+
+# The index has the project's name for a title, as the root page has.
+_ENTRANCE: Final = "\n```{toctree}\n:hidden:\n\nWhich mode, which page <docs/index>\n```\n"
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Tell Sphinx what to call when."""
-    app.connect("env-get-outdated", lambda app, *_: [app.config.root_doc])
     app.connect("source-read", _add_navigation)
     app.connect("source-read", _resolve_folders)
     app.connect("source-read", _keep_anchors)
@@ -42,7 +43,7 @@ def _add_navigation(app: Sphinx, name: str, source: list[str]) -> None:
         root = Path(app.srcdir)
         order = _order(root / "docs" / "index.md")
         tables = [_table(root, title, patterns, order) for title, patterns in _SECTIONS.items()]
-        source[0] += "".join(tables)
+        source[0] += "".join([_ENTRANCE, *tables])
 
 
 def _order(index: Path) -> list[Path]:
@@ -57,8 +58,7 @@ def _table(root: Path, title: str, patterns: tuple[str, ...], order: list[Path])
 
     found = sorted((path for one in patterns for path in root.glob(one)), key=place)
     names = "\n".join(path.relative_to(root).with_suffix("").as_posix() for path in found)
-    caption = f":caption: {title}\n" if title else ""
-    return f"\n```{{toctree}}\n:hidden:\n{caption}\n{names}\n```\n"
+    return f"\n```{{toctree}}\n:hidden:\n:caption: {title}\n\n{names}\n```\n"
 
 
 def _resolve_folders(app: Sphinx, name: str, source: list[str]) -> None:
