@@ -21,6 +21,7 @@ from exec_tracker.cli import (
     watching,
 )
 from exec_tracker.cli.faults import explain
+from exec_tracker.cli.helping import PlainCommand, hint
 from exec_tracker.cli.output import say, use_any_text
 from exec_tracker.cli.statuses import ExitStatus
 
@@ -57,19 +58,22 @@ def _root(
 
 
 # After the first word of the command that `run` is given, options are that command's own.
-app.command(context_settings={"allow_interspersed_args": False})(command.run)
-app.command()(command.retry)
-app.command()(looking.show)
-app.command()(looking.attempts)
-app.command("list")(looking.list_executions)
-app.command()(looking.abandoned)
-app.command()(watching.watch)
-app.command()(deciding.resolve)
-app.command()(deciding.reset)
-app.command()(purging.purge)
-app.command()(serving.mcp)
-app.command()(demo.demo)
-app.command()(conforming.conformance)
+app.command(cls=PlainCommand, context_settings={"allow_interspersed_args": False})(command.run)
+for _function in (
+    command.retry,
+    looking.show,
+    looking.attempts,
+    looking.list_executions,
+    looking.abandoned,
+    watching.watch,
+    deciding.resolve,
+    deciding.reset,
+    purging.purge,
+    serving.mcp,
+    demo.demo,
+    conforming.conformance,
+):
+    app.command(_function.__name__.partition("_")[0], cls=PlainCommand)(_function)
 app.add_typer(schema.db, name="db", rich_help_panel=None)
 
 
@@ -88,7 +92,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         sys.stdout = None
         return ExitStatus.BROKEN_PIPE
     except _UsageError as wrong:
-        say(f"{_message_of(wrong)} (`exec-tracker --help` lists what can be said)")
+        say(f"{_message_of(wrong)} {hint(getattr(wrong, 'ctx', None))}")
         return ExitStatus.USAGE
     except Exception as error:  # noqa: BLE001 # a traceback is never an answer
         sentence, failed = explain(error)

@@ -46,7 +46,8 @@ def conformance(
             "--patience",
             parser=duration,
             metavar="DURATION",
-            help="How long to wait for what must come.",
+            help="How long to wait for what must come: 30s.",
+            show_default=False,
         ),
     ] = timedelta(seconds=30),
     only: Annotated[

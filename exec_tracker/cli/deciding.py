@@ -24,7 +24,12 @@ def resolve(
     *,
     result: Annotated[
         str | None,
-        typer.Option("--result", metavar="JSON", help="It happened: complete it with this."),
+        typer.Option(
+            "--result",
+            metavar="JSON",
+            help="It happened: complete it with this, as the function would have returned it; its "
+            "shape is not checked against the function's type.",
+        ),
     ] = None,
     error: Annotated[
         str | None,

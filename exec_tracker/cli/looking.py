@@ -98,6 +98,10 @@ def _print(executions: Sequence[Execution], limit: int, *, as_json: bool) -> Non
     if not executions:
         say("no execution matches")
         return
-    answers().print(tables.many(executions))
+    console = answers()
+    table, left_out = tables.fitting(executions, console)
+    console.print(table)
+    if left_out:
+        say(f"no room for {', '.join(left_out)}: `--json` or a wider terminal shows them")
     if len(executions) == limit:
         say(f"these are the newest {limit}; --limit shows more")

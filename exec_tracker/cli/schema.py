@@ -13,6 +13,7 @@ import typer
 from exec_tracker import migrations
 from exec_tracker.cli.connecting import chosen_url
 from exec_tracker.cli.faults import CommandLineError
+from exec_tracker.cli.helping import PlainCommand
 from exec_tracker.cli.options import AsJson, DatabaseUrl, Schema
 from exec_tracker.cli.output import answers, print_json, say, shown
 from exec_tracker.cli.statuses import ExitStatus
@@ -45,7 +46,7 @@ _UsersTable = Annotated[
 ]
 
 
-@db.command()
+@db.command(cls=PlainCommand)
 def upgrade(
     revision: _Target = "head",
     *,
@@ -65,7 +66,7 @@ def upgrade(
     say(f"the schema is at {after}{' already' if before == after else ''}")
 
 
-@db.command()
+@db.command(cls=PlainCommand)
 def downgrade(
     revision: Annotated[
         str, typer.Argument(metavar="REVISION", help="Where to go back to: a revision, or base.")
@@ -94,7 +95,7 @@ def downgrade(
     say(f"the schema is at {migrations.current(target, schema=schema) or 'base: it is gone'}")
 
 
-@db.command()
+@db.command(cls=PlainCommand)
 def stamp(
     revision: Annotated[
         str, typer.Argument(metavar="REVISION", help="What the schema is known to be.")
@@ -110,7 +111,7 @@ def stamp(
     say(f"the schema is taken to be at {migrations.current(target, schema=schema)}")
 
 
-@db.command()
+@db.command(cls=PlainCommand)
 def current(*, schema: Schema = None, url: DatabaseUrl = None, as_json: AsJson = False) -> None:
     """Print the revision that the database is at."""
     revision = migrations.current(chosen_url(url), schema=schema)
@@ -123,7 +124,7 @@ def current(*, schema: Schema = None, url: DatabaseUrl = None, as_json: AsJson =
     raise typer.Exit(ExitStatus.OK if revision else ExitStatus.FAILED)
 
 
-@db.command()
+@db.command(cls=PlainCommand)
 def check(*, schema: Schema = None, url: DatabaseUrl = None, as_json: AsJson = False) -> None:
     """Compare the schema with what this version needs; exits with 1 where they differ."""
     drifts = migrations.check(chosen_url(url), schema=schema)
@@ -137,7 +138,7 @@ def check(*, schema: Schema = None, url: DatabaseUrl = None, as_json: AsJson = F
     raise typer.Exit(ExitStatus.FAILED if drifts else ExitStatus.OK)
 
 
-@db.command()
+@db.command(cls=PlainCommand)
 def sql(
     revision: _Target = "head",
     *,

@@ -6,19 +6,26 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.box import SIMPLE
+from rich.measure import Measurement
 from rich.table import Column, Table
 from rich.text import Text
 
 from exec_tracker.cli.output import moment, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    from rich.console import Console
 
     from exec_tracker.types import Execution, ExecutionAttempt
 
-__all__ = ["attempts", "many", "one", "status"]
+__all__ = ["attempts", "fitting", "many", "one", "status"]
 
-_LONG: Final = frozenset({"id", "workflow", "error"})
+_LONG: Final = frozenset({"error"})
+# What `show` tells better, in the order in which a narrow terminal does without it.
+_DISPENSABLE: Final = ("ended", "attempt", "created", "workflow")
+# Wider than any table: ids and workflows have at most 300 characters.
+_ROOM: Final = 1000
 _STYLES: Final[Mapping[str, str]] = {
     "pending": "cyan",
     "running": "yellow",
@@ -36,25 +43,45 @@ def status(execution: Execution) -> Text:
     return Text(word, style=_STYLES[word])
 
 
+_CELLS: Final[Mapping[str, Callable[[Execution], Text]]] = {
+    "id": lambda one: shown(one.id),
+    "workflow": lambda one: shown(one.workflow_id),
+    "status": status,
+    "attempt": lambda one: Text(str(one.attempt)),
+    "created": lambda one: moment(one.created_at, short=True),
+    "ended": lambda one: moment(one.completed_at, short=True),
+}
+
+
 def _whole(name: str) -> Column:
     """Return a column whose cells are never cut, and folded only where they may be long."""
     return Column(name, overflow="fold", no_wrap=name not in _LONG)
 
 
-def many(executions: Sequence[Execution]) -> Table:
-    """Return a list of executions."""
-    names = ("id", "workflow", "status", "attempt", "created", "ended")
-    table = Table(*map(_whole, names), box=SIMPLE)
+def many(executions: Sequence[Execution], left_out: Sequence[str] = ()) -> Table:
+    """Return a list of executions. An id is never folded: it is there to be copied."""
+    names = [name for name in _CELLS if name not in left_out]
+    table = Table(*(Column(name, no_wrap=True) for name in names), box=SIMPLE)
     for execution in executions:
-        table.add_row(
-            shown(execution.id),
-            shown(execution.workflow_id),
-            status(execution),
-            str(execution.attempt),
-            moment(execution.created_at, short=True),
-            moment(execution.completed_at, short=True),
-        )
+        table.add_row(*(_CELLS[name](execution) for name in names))
     return table
+
+
+def fitting(executions: Sequence[Execution], console: Console) -> tuple[Table, Sequence[str]]:
+    """Return a list with as many columns as the console has room for, and those left out.
+
+    Where not even an id has room, the console is widened: a terminal that has to fold a line copies
+    it whole, and a table that folds does not.
+    """
+    for count in range(len(_DISPENSABLE) + 1):
+        left_out = _DISPENSABLE[:count]
+        table = many(executions, left_out)
+        width = Measurement.get(console, console.options.update(max_width=_ROOM), table).maximum
+        if width <= console.width:
+            break
+    else:
+        console.width = width
+    return table, left_out
 
 
 def one(execution: Execution) -> Table:

@@ -38,8 +38,8 @@ def watch(
             "--every",
             parser=duration,
             metavar="DURATION",
-            help="How often to look.",
-            show_default="500ms",
+            help="How often to look: 500ms.",
+            show_default=False,
         ),
     ] = _PERIOD,
     timeout: Annotated[

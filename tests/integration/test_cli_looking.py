@@ -120,6 +120,38 @@ def test_a_list_for_people_says_when_there_is_more(
     assert "no execution matches" in line("list", "--status", "pending").err
 
 
+@pytest.mark.parametrize(
+    ("columns", "key", "kept", "left_out"),
+    [
+        (40, "x" * 50, "status", "workflow"),
+        (80, "x" * 5, "created", "ended"),
+        (80, "x" * 50, "workflow", "created"),
+        (80, "x" * 150, "status", "workflow"),
+        (200, "x" * 50, "ended", ""),
+    ],
+    ids=str,
+)
+def test_a_list_folds_no_id_and_says_what_it_has_no_room_for(  # noqa: PLR0917 # a table's columns
+    line: CommandLine,
+    tracker: ExecutionTracker,
+    user_id: UUID,
+    columns: int,
+    key: str,
+    kept: str,
+    left_out: str,
+) -> None:
+    tracker.execute(_options(user_id, key), lambda: 1)
+    line.environment["COLUMNS"] = str(columns)
+    answer = line("list")
+    _, heading, _, row, *_ = answer.text.splitlines()
+    assert row.split()[0] == key
+    assert "completed" in row
+    assert kept in heading.split()
+    assert left_out not in heading.split()
+    assert ("no room for" in answer.err) == bool(left_out)
+    assert left_out in answer.err
+
+
 def test_abandoned_lists_only_what_nobody_knows_about(
     line: CommandLine, tracker: ExecutionTracker, user_id: UUID
 ) -> None:

@@ -87,8 +87,8 @@ Lease = Annotated[
         "--lease",
         parser=duration,
         metavar="DURATION",
-        help="How long after this process's last sign of life the execution is abandoned.",
-        show_default="60s",
+        help="How long after this process's last sign of life the execution is abandoned: 60s.",
+        show_default=False,
     ),
 ]
 MaxOutput = Annotated[

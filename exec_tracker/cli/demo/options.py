@@ -52,8 +52,8 @@ Lease = Annotated[
         "--lease",
         parser=duration,
         metavar="DURATION",
-        help="The lease of a claim.",
-        show_default="2s",
+        help="The lease of a claim: 2s.",
+        show_default=False,
     ),
 ]
 Effects = Annotated[
