@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -87,7 +88,7 @@ class Driver(Instrumented):
                 return self._database.ask(method, *arguments)
             case Invoke(function, context):
                 command.started = True
-                return function(context)
+                return _without_coroutine(function(context))
             case Sleep(seconds):
                 time.sleep(seconds)
                 return None
@@ -96,7 +97,7 @@ class Driver(Instrumented):
             case Within(core, arguments):
                 return core(session, *arguments)
             case Lend(function) if function is not None:
-                return function(session)
+                return _without_coroutine(function(session))
 
     def _renew(self, claims: Sequence[Renewal]) -> dict[UUID, bool]:
         with self._renewing(claims) as answer:
@@ -124,3 +125,14 @@ class Driver(Instrumented):
         """Raise ConfigurationError once the tracker is closed."""
         if self._closed:
             raise ConfigurationError("This tracker is closed; make another one.")
+
+
+def _without_coroutine(value: Any) -> Any:
+    """Return what a function returned, unless it is work that nobody here would ever do."""
+    if inspect.iscoroutine(value):
+        value.close()
+        raise ConfigurationError(
+            "The function returned a coroutine, which this tracker cannot await; it was closed, "
+            "and nothing of it has run. Use AsyncExecutionTracker, or asyncio.run() in the function."
+        )
+    return value
