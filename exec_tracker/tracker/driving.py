@@ -133,6 +133,6 @@ def _without_coroutine(value: Any) -> Any:
         value.close()
         raise ConfigurationError(
             "The function returned a coroutine, which this tracker cannot await; it was closed, "
-            "and nothing of it has run. Use AsyncExecutionTracker, or asyncio.run() in the function."
+            "and nothing of it has run. Use AsyncExecutionTracker, or asyncio.run() within it."
         )
     return value
