@@ -48,7 +48,9 @@ RETURNING e.id""",
 )
 
 # Delete one batch of ended executions past retention, skipping what others hold. created_at bounds
-# the scan, since nothing completes before it was created; completed_at decides.
+# the scan, since nothing completes before it was created; completed_at decides. The cutoff is a
+# sub-select, which an index scan can begin and end with, and not a joined row, which it cannot: the
+# last batch, which finds less than it asks for, would read the whole table.
 PURGE_BATCH = Statement(
     "purge_batch",
     """
@@ -57,10 +59,10 @@ WITH cutoff AS MATERIALIZED (
            - CAST(:older_than AS double precision) * interval '1 second' AS at
 ), doomed AS MATERIALIZED (
     SELECT e.id
-      FROM {executions} AS e, cutoff
+      FROM {executions} AS e
      WHERE e.status = ANY (CAST(:statuses AS text[]))
-       AND e.created_at < cutoff.at
-       AND e.completed_at < cutoff.at
+       AND e.created_at < (SELECT at FROM cutoff)
+       AND e.completed_at < (SELECT at FROM cutoff)
      ORDER BY e.created_at
      LIMIT CAST(:batch_size AS integer)
        FOR UPDATE OF e SKIP LOCKED

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, event, text
 
 from exec_tracker import Execution, ExecutionTracker
+from exec_tracker.statements import PURGE_BATCH, render
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -128,3 +129,22 @@ def test_finding_the_abandoned_reads_only_what_is_not_completed(crowded: Engine)
         if "Scan" in node["Node Type"]
     )
     assert read <= 2 * ROWS // 5000 * 3
+
+
+def test_a_purge_reads_what_it_deletes_also_where_that_is_less_than_a_batch(
+    crowded: Engine,
+) -> None:
+    purge = render(PURGE_BATCH, crowded.dialect, None)
+    arguments = purge.arguments(
+        {"older_than": ROWS - 500.0, "statuses": ["completed"], "batch_size": 1000}
+    )
+    with crowded.connect() as connection:  # rolled back: the rows stay
+        explain = "EXPLAIN (ANALYZE, FORMAT JSON) " + purge.sql
+        answer = connection.exec_driver_sql(explain, arguments).scalar_one()
+    plans = json.loads(answer) if isinstance(answer, str) else answer
+    scans = [node for node in nodes(plans[0]["Plan"]) if "Index Scan" in node["Node Type"]]
+    read = sum(
+        node["Actual Rows"] * node["Actual Loops"] + node.get("Rows Removed by Filter", 0)
+        for node in scans
+    )
+    assert 0 < read < ROWS / 100, read
