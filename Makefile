@@ -47,7 +47,7 @@ test-matrix: $(INSTALLED) ## run the tests on every supported version (CELLS="pg
 PROOF_MINUTES ?= 60
 
 .PHONY: proof
-proof: $(INSTALLED) ## try every interleaving and crash point (PROOF_MINUTES=60), and write the page
+proof: $(INSTALLED) ## try every interleaving, crash point and fault (PROOF_MINUTES=60), and write the page
 	$(BIN)/python -m proof --minutes $(PROOF_MINUTES)
 
 BENCH_ARGS ?=

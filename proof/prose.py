@@ -78,6 +78,6 @@ The same with a process of its own and SIGKILL, over the tracker as it is shippe
 AFTER = """\
 ## What is not here
 
-Three contenders at once; a COMMIT of the transactional mode that arrives after the next caller's
-statement; cuts on the wire between a real client and a real server; failover; a soak under load.
+Three contenders at once, but in the soak; machines that lose power, with what their disks had not
+yet written; two servers that both believe that they are the primary.
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from proof import faults_page
 from proof.cast import MODES
 from proof.killing import killed_is_kept
 from proof.prose import AFTER, CRASHES, INTERLEAVINGS, INTRODUCTION, KILLS, MUTATED
@@ -28,7 +29,8 @@ def write(found: Findings) -> str:
     """Return the page."""
     parts = [INTRODUCTION, *_figures(found)]
     parts += [INTERLEAVINGS, *_interleavings(found), MUTATED, *_mutations(found)]
-    parts += [CRASHES, *_crashes(found), KILLS, *_killed(found), AFTER]
+    parts += [CRASHES, *_crashes(found), KILLS, *_killed(found)]
+    parts += [*faults_page.sections(found.faults), AFTER]
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -37,7 +39,7 @@ def broken(found: Findings) -> list[str]:
     lines = [f"{case}: {tally.broken}" for case, tally in found.tallies.items() if tally.broken]
     lines += [f"not caught: {one.mutation}" for one in found.verdicts if one.alone is None]
     lines += [f"{one}: {why}" for one in found.killed if (why := killed_is_kept(one))]
-    return lines
+    return lines + found.faults.problems
 
 
 def _figures(found: Findings) -> Iterator[str]:
@@ -47,7 +49,8 @@ def _figures(found: Findings) -> Iterator[str]:
     yield f"Run of {found.began_at:%Y-%m-%d}, {found.seconds / 60:.0f} minutes, with"
     yield f"{found.versions}."
     yield ""
-    yield f"    python -m proof --minutes {found.minutes:g} --jobs {found.jobs}"
+    options = f"--minutes {found.minutes:g} --jobs {found.jobs} --seed {found.faults.seed}"
+    yield f"    python -m proof {options}"
     yield ""
     yield from _table(
         ("tried", "figure"),
@@ -62,6 +65,7 @@ def _figures(found: Findings) -> Iterator[str]:
             ("mutations of the protocol, and caught", f"{len(found.verdicts)}, {caught}"),
             ("crash points, each with its aftermath", f"{len(found.crashes):,}"),
             ("processes killed", f"{len(found.killed):,}"),
+            *faults_page.figures(found.faults),
         ],
     )
 

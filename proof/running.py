@@ -21,6 +21,7 @@ from exec_tracker.testing.databases import provision
 from exec_tracker.testing.throwaway import ThrowawayDatabases
 from proof.crashes import CrashPoint, crash_points
 from proof.explorer import Explorer, Nondeterminism, Tally
+from proof.faults import Faults, soak_it, strike_the_server, strike_the_wire
 from proof.killing import Killed, kill_everywhere
 from proof.matrix import Case, cases
 from proof.mutations import MUTATIONS, Verdict, judge_mutation
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
 
 _DISTURBANCES = 3
+# Parts of the time: striking the wire takes at most the first, the search ends at the second, and
+# the soak has what is left.
+_WIRE, _SEARCH_ENDS = 0.2, 0.5
 
 
 @dataclass
@@ -41,6 +45,7 @@ class Findings:
     began_at: datetime
     minutes: float
     jobs: int
+    faults: Faults
     server: str = ""
     verdicts: list[Verdict] = field(default_factory=list)
     crashes: list[CrashPoint] = field(default_factory=list)
@@ -88,14 +93,17 @@ def administration(url: str, sql: str) -> str:
         connection.close()
 
 
-def run(minutes: float, jobs: int) -> Findings:
+def run(minutes: float, jobs: int, seed: int) -> Findings:
     """Run all of it; what the time does not suffice for is listed as skipped."""
-    found = Findings(datetime.now(UTC), minutes, jobs)
-    began = monotonic()
+    found = Findings(datetime.now(UTC), minutes, jobs, Faults(seed))
+    began, seconds = monotonic(), minutes * 60
+    strike_the_wire(found.faults, seconds * _WIRE)
+    strike_the_server(found.faults)
     with databases(jobs) as urls:
         found.server = administration(urls[0], "SELECT split_part(version(), ' on ', 1)")
         _fixed_part(found, urls[0])
-        _search(found, urls, began + minutes * 60)
+        _search(found, urls, began + seconds * _SEARCH_ENDS)
+    soak_it(found.faults, began + seconds - monotonic())
     found.seconds = monotonic() - began
     return found
 
