@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 from tests.http.client import problem
@@ -95,6 +97,21 @@ def test_a_response_that_is_too_large_reaches_its_client_and_never_runs_again(
         assert "retry-after" not in second.headers
     assert shop.count == 1
     assert database.row(client.stored_id())["result"]["omitted"] == "too_large"
+
+
+def test_a_response_that_breaks_off_is_not_run_again(door: str, client: Client, shop: Shop) -> None:
+    def chunks() -> Iterator[bytes]:
+        yield b"x" * 101
+        raise RuntimeError("the file is gone")
+
+    shop.answer = lambda _number: Reply(200, chunks=chunks())
+    with contextlib.suppress(httpx.TransportError):
+        client.send(path="/small")
+    # Starlette's BaseHTTPMiddleware ends such a response as if it were whole, and raises then.
+    whole = door.startswith("asgi")
+    found = "response-not-available" if whole else "outcome-unknown"
+    assert problem(client.send(path="/small")) == (409, found)
+    assert shop.count == 1
 
 
 def test_a_streamed_response_that_is_small_is_replayed_whole(client: Client, shop: Shop) -> None:

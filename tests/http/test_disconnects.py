@@ -148,6 +148,20 @@ async def test_a_handler_whose_server_gives_up_goes_on_and_its_response_is_store
     assert not handler.cancelled
 
 
+async def test_an_application_that_waits_for_its_client_to_leave_is_told_after_a_failure(
+    open_tracker: Any, user_id: UUID
+) -> None:
+    async def lingering(_scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 503, "headers": []})
+        await send({"type": "http.response.body", "body": b"closed"})
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    app = IdempotencyMiddleware(lingering, open_tracker, user_id=lambda _scope: user_id)
+    start, body = await call(app)
+    assert (start["status"], body["body"]) == (503, b"closed")
+
+
 async def test_a_request_that_is_not_claimed_is_cancelled_as_ever(
     open_tracker: Any, user_id: UUID
 ) -> None:

@@ -18,6 +18,7 @@ from exec_tracker.integrations.asgi.protocol import (
 from exec_tracker.integrations.http.deciding import (
     Completed,
     Failed,
+    broken_off,
     check_length,
     ending_of,
     is_streamed,
@@ -124,10 +125,14 @@ class Exchange:
 
     async def receive(self) -> Message:
         """Give the application its body, and no disconnect while its response is held."""
-        if self._claim is not None and self._body.is_read:
-            await self._may_hear.wait()
-            return await self._receive()
-        return await self._body.next_message()
+        if self._claim is None or not self._body.is_read:
+            return await self._body.next_message()
+        await self._may_hear.wait()
+        if self._failure is not None:  # a whole response was sent, for all the application knows
+            return {"type": "http.disconnect"}
+        message = await self._receive()
+        self._client_left |= message["type"] == "http.disconnect"
+        return message
 
     async def send(self, message: Message) -> None:
         """Take the application's response."""
@@ -158,6 +163,7 @@ class Exchange:
                 # An exception may follow, as from frameworks that answer 500 and raise it: it says
                 # more, and may be one of those after which nobody knows.
                 self._failure = ending
+                self._may_hear.set()
                 return
             await self._store(ending)
         if is_last or self._omitted is not None:
@@ -179,11 +185,12 @@ class Exchange:
         """Record what the application raised, unless its response is stored already."""
         if self._claim is None:
             return
-        if self._omitted is not None and self._client_left and isinstance(error, Exception):
-            # The stream was cut because nobody listens: what it reports has been done.
+        if self._omitted is None or not isinstance(error, Exception):
+            await self._finish(error)
+        elif self._client_left:  # it was cut because nobody listens: what it reports has been done
             await self._store(self._ending())
-            return
-        await self._finish(error)
+        else:
+            await self._finish(broken_off(self._ending(), error))
 
     async def _store(self, ending: Ending) -> None:
         await self._finish(ending.result if isinstance(ending, Completed) else ending.error)

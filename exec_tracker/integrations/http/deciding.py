@@ -108,6 +108,15 @@ def unfinished() -> Failed:
     return Failed(OutcomeUnknownError("The handler returned without completing its response."))
 
 
+def broken_off(ending: Ending, error: Exception) -> Exception:
+    """Return what is recorded where a response broke off after its client had seen it begin."""
+    if isinstance(ending, Failed):
+        return error
+    unknown = OutcomeUnknownError(f"The response broke off after it had begun: {error}")
+    unknown.__cause__ = error
+    return unknown
+
+
 def is_streamed(policy: IdempotencyPolicy, headers: Headers) -> bool:
     """Tell whether a response is to be passed on as it comes, by its media type."""
     found = [value for name, value in headers if name.lower() == "content-type"]

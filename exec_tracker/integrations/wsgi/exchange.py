@@ -6,7 +6,13 @@ import logging
 from typing import TYPE_CHECKING, Any, Self
 
 from exec_tracker.errors import ExecTrackerError
-from exec_tracker.integrations.http.deciding import Completed, ending_of, is_streamed, unfinished
+from exec_tracker.integrations.http.deciding import (
+    Completed,
+    broken_off,
+    ending_of,
+    is_streamed,
+    unfinished,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -30,6 +36,7 @@ class Exchange:
         self._policy = policy
         self._start_response = start_response
         self._started: tuple[Any, ...] | None = None
+        self._begun = False
         self._write: Write | None = None
         self._chunks: list[bytes] = []
         self._size = 0
@@ -59,10 +66,12 @@ class Exchange:
 
     def fail(self, error: BaseException) -> None:
         """Record what the application raised, unless its response is stored."""
+        if self._begun and isinstance(error, Exception):
+            error = broken_off(self._ending(), error)
         self._finish(error)
 
     def _start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Write:
-        if self._write is not None:  # too late to change it, as the server will say
+        if self._begun:  # too late to change it, as the server will say
             return self._start_response(status, headers, exc_info)
         self._started = (status, headers)
         if is_streamed(self._policy, tuple(headers)):
@@ -87,12 +96,13 @@ class Exchange:
             self._omitted = "too_large"
 
     def _passed_on(self, source: Iterable[bytes], rest: Iterator[bytes]) -> Iterable[bytes]:
-        if self._write is None and self._started is not None:
+        if not self._begun and self._started is not None:
             self._begin()
         return _Passed(self, self._chunks, rest, source)
 
     def _begin(self) -> Write:
         assert self._started is not None  # noqa: S101 # the application has begun its response
+        self._begun = True
         return self._start_response(*self._started)
 
     def _ending(self) -> Ending:
