@@ -59,6 +59,7 @@ _SECTIONS: dict[str, tuple[str, ...]] = {
     "What comes out": (
         "Execution",
         "ExecutionResult",
+        "ExecutionOutcome",
         "ExecutionStatus",
         "ExecutionAttempt",
         "AttemptOutcome",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,12 +17,14 @@ class ExecutionContext:
     """Handed to an executor that takes one argument.
 
     Pass `idempotency_key` downstream, so that a repeated effect is recognised there as well.
+    `parameters` are the request's, with what is redacted in the row.
     """
 
     idempotency_key: str
     execution_id: str
     attempt: int
     claim_token: UUID
+    parameters: dict[str, Any] | None = field(repr=False)
     _lease: HeldLease | None = field(repr=False)
     _beat: Callable[[HeldLease], None] = field(repr=False)
 

@@ -98,3 +98,11 @@ def is_asynchronous(executor: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
         getattr(function, "__call__", None)  # noqa: B004 # an object whose __call__ is async
     )
+
+
+def refuse_asynchronous(executor: Callable[..., object]) -> None:
+    """Raise ConfigurationError for an executor that a synchronous tracker cannot await."""
+    if is_asynchronous(executor):
+        raise ConfigurationError(
+            "The executor is async; use AsyncExecutionTracker, or a plain function."
+        )

@@ -7,7 +7,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from exec_tracker.errors import IllegalTransitionError, LeaseLostError, OutcomeUnknownError
-from exec_tracker.flow import Held
+from exec_tracker.flow import Held, Item, Pursuit
 from exec_tracker.policies import EventName
 from exec_tracker.types import ExecutionResult
 
@@ -113,6 +113,18 @@ class ClaimState:
     def lease_lost(self) -> bool:
         """Whether the claim was seen to be gone."""
         return self._lease is not None and self._lease.lost
+
+    def _as_item(self, value: Any) -> Item:
+        """Give the claim to a batch that stores many results; raises where it is not open."""
+        held = self._open()
+        item = Item(self._plan, Pursuit(held.claim), held=held, lease=self._lease, value=value)
+        item.when_settled = self._stored
+        return item
+
+    def _stored(self, item: Item) -> None:
+        self._held = None
+        if item.result is not None:
+            self._execution, self._result = item.result.execution, item.result.data
 
     def _open(self) -> Held:
         if self._held is None:

@@ -113,6 +113,7 @@ class TrackerSettings:
         return Plan(
             new=self.new_execution(options),
             idempotency_key=options.idempotency_key,
+            parameters=options.parameters,
             executor=bind_executor(executor),
             codec=codec_for(executor, call.result_type, max_bytes=self.max_result_bytes),
             policy=call.policy,

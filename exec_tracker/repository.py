@@ -100,6 +100,19 @@ class ExecutionRepository:
         """
         return self._one(sql.CLAIM_EXECUTION, **_new_arguments(new), **_claim_arguments(claim))
 
+    def claim_many(self, asked: Sequence[tuple[NewExecution, Claim]]) -> dict[str, Execution]:
+        """Do the same for many keys in two statements at most; what may not be seen is missing.
+
+        One key that cannot be claimed (a user that does not exist, a lock that does not come free)
+        fails them all: nothing was claimed then.
+        """
+        rows = [{**_new_arguments(new), **_claim_arguments(claim)} for new, claim in asked]
+        standing = self._by_id(sql.CLAIM_MANY, rows=json.dumps(rows))
+        others = [new.id for new, _ in asked if new.id not in standing]
+        if others:
+            standing |= self._by_id(sql.READ_MANY, ids=json.dumps(others))
+        return standing
+
     def read(self, execution_id: str) -> Execution | None:
         """Read one execution without a lock."""
         return self._one(sql.READ_EXECUTION, id=execution_id)
@@ -131,6 +144,14 @@ class ExecutionRepository:
     def complete(self, execution_id: str, token: UUID, result_json: str) -> Execution | None:
         """Store the result under the claim's token."""
         return self._one(sql.COMPLETE_CLAIM, id=execution_id, token=str(token), result=result_json)
+
+    def complete_many(self, results: Sequence[tuple[str, UUID, str]]) -> dict[str, Execution]:
+        """Store many results, each under its claim's token; whose claim is gone is missing."""
+        rows = [
+            {"id": execution_id, "token": str(token), "result": result}
+            for execution_id, token, result in results
+        ]
+        return self._by_id(sql.COMPLETE_MANY, rows=json.dumps(rows))
 
     def complete_unclaimed(self, seen: Execution, result_json: str) -> Execution | None:
         """Store a result if the row is still as `seen` and no lease is live."""
@@ -232,6 +253,10 @@ class ExecutionRepository:
     def _one(self, statement: Statement, **parameters: Any) -> Execution | None:
         rows = self.fetch(statement, **parameters)
         return snapshot(rows[0]) if rows else None
+
+    def _by_id(self, statement: Statement, **parameters: Any) -> dict[str, Execution]:
+        found = map(snapshot, self.fetch(statement, **parameters))
+        return {execution.id: execution for execution in found}
 
 
 def _new_arguments(new: NewExecution) -> dict[str, Any]:

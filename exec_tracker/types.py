@@ -266,3 +266,19 @@ class ExecutionResult(Generic[T]):
     data: T
     cached: bool
     execution: Execution
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionOutcome(Generic[T]):
+    """What became of one request of a batch: a result, or the error that a single call raises."""
+
+    execution_id: str
+    result: ExecutionResult[T] | None = None
+    error: Exception | None = None
+
+    @property
+    def data(self) -> T:
+        """The result's data; raises the error where there is none."""
+        if self.result is None:
+            raise self.error or LookupError("nothing is known of this execution")
+        return self.result.data

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, Unpack, cast, overload
 
+from exec_tracker.aio.batches import AsyncExecutionBatches
 from exec_tracker.aio.claim import AsyncClaim, PendingClaim
 from exec_tracker.aio.transaction import AsyncTransactionBlock, own_session
-from exec_tracker.aio.verbs import AsyncExecutionVerbs
 from exec_tracker.codec import DEFAULT_MAX_BYTES
 from exec_tracker.decorating import Request, bound_call
 from exec_tracker.failures import MAX_TEXT
@@ -38,7 +38,7 @@ P = ParamSpec("P")
 __all__ = ["AsyncExecutionTracker"]
 
 
-class AsyncExecutionTracker(AsyncExecutionVerbs):
+class AsyncExecutionTracker(AsyncExecutionBatches):
     """Runs each piece of work once per idempotency key, from an event loop.
 
     The same names and guarantees as ExecutionTracker. Executors may be `async def`, or plain

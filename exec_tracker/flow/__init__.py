@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from exec_tracker.errors import TransientStorageError
-from exec_tracker.flow.claiming import obtain
 from exec_tracker.flow.commands import (
     Ask,
     Command,
@@ -21,9 +19,11 @@ from exec_tracker.flow.commands import (
     Sleep,
     Within,
 )
+from exec_tracker.flow.many import Item, complete_many, execute_many, obtain_many
+from exec_tracker.flow.obtaining import obtain_or_withdraw
 from exec_tracker.flow.plan import Held, LeaseKeeper, Plan, Pursuit
 from exec_tracker.flow.running import run
-from exec_tracker.flow.saving import save_failure, save_result, withdraw
+from exec_tracker.flow.saving import save_failure, save_result
 from exec_tracker.flow.transactional import execute_in_transaction, transaction_block
 from exec_tracker.flow.waiting import wait_for_ending
 
@@ -38,14 +38,19 @@ __all__ = [
     "EscapedStopError",
     "Held",
     "Invoke",
+    "Item",
     "LeaseKeeper",
     "Lend",
     "Plan",
     "Poll",
+    "Pursuit",
     "Sleep",
     "Within",
+    "complete_many",
     "execute",
     "execute_in_transaction",
+    "execute_many",
+    "obtain_many",
     "obtain_or_withdraw",
     "save_failure",
     "save_result",
@@ -59,27 +64,4 @@ def execute(plan: Plan) -> Generator[Command, Any, ExecutionResult[Any]]:
     got = yield from obtain_or_withdraw(plan)
     if isinstance(got, Held):
         return (yield from run(plan, got))
-    return got
-
-
-def obtain_or_withdraw(
-    plan: Plan, *, hands_over: bool = False
-) -> Generator[Command, Any, Held | ExecutionResult[Any]]:
-    """Claim the key or return its outcome; what ends it half-way leaves no claim.
-
-    Where it `hands_over` the claim to a handle, an interrupt that came during the last statement
-    is met here, and not by a caller who has no handle yet.
-    """
-    pursuit = Pursuit(plan.new_claim())
-    try:
-        got = yield from obtain(plan, pursuit)
-        if hands_over and isinstance(got, Held):
-            yield Sleep(0.0, interruptible=True)
-    except GeneratorExit:
-        raise
-    except BaseException as exc:
-        in_doubt = isinstance(exc, TransientStorageError) and exc.in_doubt
-        if in_doubt or not isinstance(exc, Exception):
-            yield from withdraw(plan, pursuit, exc)
-        raise
     return got

@@ -59,7 +59,7 @@ def obtain(plan: Plan, pursuit: Pursuit) -> Obtaining:
         sent_at = monotonic()
         standing = yield from _claim_or_read(plan, pursuit.claim)
         if standing is not None:
-            return (yield from _negotiate(plan, pursuit, sent_at, standing))
+            return (yield from negotiate(plan, pursuit, sent_at, standing))
     plan.tell(EventName.REFUSED, 0, "Hidden")
     raise IdempotencyKeyReusedError(
         f"The key {plan.new.id!r} is used by an execution that this connection may not see."
@@ -85,7 +85,7 @@ def _claim_or_read(plan: Plan, claim: Claim) -> Generator[Command, Any, Executio
     return standing
 
 
-def _negotiate(plan: Plan, pursuit: Pursuit, sent_at: float, seen: Execution) -> Obtaining:
+def negotiate(plan: Plan, pursuit: Pursuit, sent_at: float, seen: Execution) -> Obtaining:
     """Decide about the row that stands under the key until something comes of it."""
     policy, claim = plan.policy, pursuit.claim
     wait_until = monotonic() + plan.wait_timeout.total_seconds()

@@ -45,6 +45,7 @@ class Plan:
 
     new: NewExecution
     idempotency_key: str
+    parameters: dict[str, Any] | None
     executor: Callable[..., Any]
     codec: ResultCodec[Any]
     policy: Policy
@@ -77,6 +78,7 @@ class Plan:
             execution_id=self.new.id,
             attempt=held.execution.attempt,
             claim_token=held.claim.token,
+            parameters=self.parameters,
             _lease=lease,
             _beat=self.leases.beat_now,
         )

@@ -27,9 +27,7 @@ if TYPE_CHECKING:
 
 def run(plan: Plan, held: Held) -> Running:
     """Run under the claim; its lease is kept alive until the outcome is stored."""
-    lease: HeldLease | None = None
-    if plan.lease is not None:
-        lease = plan.leases.hold(held.execution.id, held.claim.token, plan.lease, held.sent_at)
+    lease = keep_alive(plan, held)
     try:
         if held.must_verify:
             return (yield from _verify(plan, held, lease))
@@ -39,7 +37,23 @@ def run(plan: Plan, held: Held) -> Running:
             plan.leases.release(lease)
 
 
+def keep_alive(plan: Plan, held: Held) -> HeldLease | None:
+    """Begin to keep the lease of a claim, where it has one."""
+    if plan.lease is None:
+        return None
+    return plan.leases.hold(held.execution.id, held.claim.token, plan.lease, held.sent_at)
+
+
 def _invoke(plan: Plan, held: Held, lease: HeldLease | None) -> Running:
+    held, value = yield from call(plan, held, lease)
+    saved: ExecutionResult[Any] = yield from save_result(plan, held, value)
+    return saved
+
+
+def call(
+    plan: Plan, held: Held, lease: HeldLease | None
+) -> Generator[Command, Any, tuple[Held, Any]]:
+    """Call the function under the claim; what it raises is stored, and is the caller's."""
     if _is_late(held):
         # The claim took longer than its lease: someone may have taken over. Ask under the token.
         held = yield from _go_on(held, counts=False)
@@ -53,8 +67,7 @@ def _invoke(plan: Plan, held: Held, lease: HeldLease | None) -> Running:
         if isinstance(exc, StopIteration):
             raise EscapedStopError(exc) from None
         raise
-    saved: ExecutionResult[Any] = yield from save_result(plan, held, value)
-    return saved
+    return held, value
 
 
 def _verify(plan: Plan, held: Held, lease: HeldLease | None) -> Running:

@@ -12,6 +12,7 @@ from exec_tracker.errors import (
     LeaseLostError,
     OutcomeUnknownError,
     ResultNotStorableError,
+    SchemaError,
     StorageError,
     TransientStorageError,
 )
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     Saving = Generator[Command, Any, Any]
 
 # An interrupted process has little time left; its lease tells the rest.
-_INTERRUPTED_PATIENCE = timedelta(seconds=5)
+INTERRUPTED_PATIENCE = timedelta(seconds=5)
 
 
 def save_result(plan: Plan, held: Held, value: Any) -> Saving:
@@ -78,7 +79,7 @@ def _save_despite_interrupt(
         raise
     except BaseException as interrupt:
         try:
-            yield from _save(plan, complete, token, text, _INTERRUPTED_PATIENCE)
+            yield from _save(plan, complete, token, text, INTERRUPTED_PATIENCE)
         except ExecTrackerError as exc:
             interrupt.add_note(f"exec_tracker could not store the result: {exc}")
         raise
@@ -105,7 +106,7 @@ def save_failure(
         retry_delay=plan.retry.delay_after(held.execution.attempt) if retryable else None,
         limit=plan.max_error_chars,
     )
-    patience = min(plan.save_timeout, _INTERRUPTED_PATIENCE) if interrupted else plan.save_timeout
+    patience = min(plan.save_timeout, INTERRUPTED_PATIENCE) if interrupted else plan.save_timeout
     try:
         stored = yield from _save(
             plan, ExecutionRepository.fail, held.claim.token, failure, patience
@@ -129,7 +130,7 @@ def withdraw(plan: Plan, pursuit: Pursuit, interrupt: BaseException) -> Saving:
     failure = failure_of(interrupt, retryable=not unknown, outcome_unknown=unknown)
     try:
         yield from _save(
-            plan, ExecutionRepository.fail, pursuit.claim.token, failure, _INTERRUPTED_PATIENCE
+            plan, ExecutionRepository.fail, pursuit.claim.token, failure, INTERRUPTED_PATIENCE
         )
     except ExecTrackerError as exc:
         interrupt.add_note(f"exec_tracker could not withdraw its claim: {exc}")
@@ -164,19 +165,26 @@ def _save(
     for pause in pauses():
         try:
             written: Execution | None = yield Ask(method, (plan.new.id, token, outcome))
-        except StorageError as exc:
-            if not isinstance(exc, TransientStorageError) and exc.sqlstate != READ_ONLY:
+        except (StorageError, SchemaError) as exc:
+            if not _may_pass(exc):
                 raise
             if monotonic() + pause > deadline:
                 raise StorageError(
                     f"The outcome of execution {plan.new.id!r} could not be stored in time: {exc}",
-                    sqlstate=exc.sqlstate,
-                    in_doubt=exc.in_doubt,
+                    sqlstate=getattr(exc, "sqlstate", None),
+                    in_doubt=getattr(exc, "in_doubt", False),
                 ) from exc
         else:
             return written
         yield Sleep(pause)
     raise AssertionError("pauses never end")  # pragma: no cover
+
+
+def _may_pass(error: StorageError | SchemaError) -> bool:
+    """Tell whether time may help: also a schema that is just being migrated, or a failover."""
+    if isinstance(error, StorageError):
+        return isinstance(error, TransientStorageError) or error.sqlstate == READ_ONLY
+    return True
 
 
 def _own_earlier_write(held: Held, text: str) -> Generator[Command, Any, Execution | None]:

@@ -8,6 +8,7 @@ database's `clock_timestamp()`, since `now()` stands still within a transaction.
 JSON comes out as text, so that all drivers agree.
 """
 
+from exec_tracker.statements.batches import CLAIM_MANY, COMPLETE_MANY, READ_MANY
 from exec_tracker.statements.claims import (
     CLAIM_EXECUTION,
     CONTINUE_CLAIM,
@@ -35,8 +36,10 @@ from exec_tracker.statements.upkeep import (
 
 __all__ = [
     "CLAIM_EXECUTION",
+    "CLAIM_MANY",
     "COLUMN_NAMES",
     "COMPLETE_CLAIM",
+    "COMPLETE_MANY",
     "COMPLETE_UNCLAIMED",
     "CONTINUE_CLAIM",
     "DELETE_EXECUTION",
@@ -48,6 +51,7 @@ __all__ = [
     "PURGE_BATCH",
     "READ_ATTEMPTS",
     "READ_EXECUTION",
+    "READ_MANY",
     "READ_SCHEMA_NOTE",
     "RENEW_LEASES",
     "RESET_EXECUTION",

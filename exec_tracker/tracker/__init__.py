@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, Unpack, cast
 
 from exec_tracker.codec import DEFAULT_MAX_BYTES
 from exec_tracker.decorating import Request, bound_call
-from exec_tracker.errors import ConfigurationError
-from exec_tracker.executors import is_asynchronous
+from exec_tracker.executors import refuse_asynchronous
 from exec_tracker.failures import MAX_TEXT
 from exec_tracker.flow import execute, execute_in_transaction, obtain_or_withdraw
 from exec_tracker.keywords import DEFAULT_LEASE, DEFAULT_SAVE_TIMEOUT, check_options
@@ -17,9 +16,9 @@ from exec_tracker.nesting import entered, refuse_nested
 from exec_tracker.planning import TrackerSettings
 from exec_tracker.sessions import own_session, plain_session
 from exec_tracker.settings import require_database_url
+from exec_tracker.tracker.batches import ExecutionBatches
 from exec_tracker.tracker.claim import Claim
 from exec_tracker.tracker.transaction import TransactionBlock
-from exec_tracker.tracker.verbs import ExecutionVerbs
 from exec_tracker.types import KeyScope
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ __all__ = [
 ]
 
 
-class ExecutionTracker(ExecutionVerbs):
+class ExecutionTracker(ExecutionBatches):
     """Runs each piece of work once per idempotency key, on the caller's PostgreSQL.
 
     Thread-safe; share one per process, also across a fork. With an engine or sessionmaker it
@@ -140,7 +139,7 @@ class ExecutionTracker(ExecutionVerbs):
         or StorageError.
         """
         self.check_open()
-        _refuse_asynchronous(executor)
+        refuse_asynchronous(executor)
         check_options(options)
         refuse_nested(options.execution_id)
         with self._settings.watch("execute", options) as watch:
@@ -184,7 +183,7 @@ class ExecutionTracker(ExecutionVerbs):
         request = Request(key, workflow_id, user_id, parameters, workflow_name, actor, key_scope)
 
         def decorate(function: Callable[P, T]) -> Callable[P, T]:
-            _refuse_asynchronous(function)
+            refuse_asynchronous(function)
             options_of = request.bind(function)
 
             @wraps(function)
@@ -238,7 +237,7 @@ class ExecutionTracker(ExecutionVerbs):
         Otherwise raises as `execute` does.
         """
         self.check_open()
-        _refuse_asynchronous(executor)
+        refuse_asynchronous(executor)
         check_options(options)
         watch = self._settings.watch("execute_in_transaction", options)
         with entered(options.execution_id), watch:
@@ -251,13 +250,6 @@ class ExecutionTracker(ExecutionVerbs):
             with own_session(self._sessions) as own:
                 flow = execute_in_transaction(plan, schema, owned=True)
                 return cast("T", watch.ended(self.drive(flow, own)).data)
-
-
-def _refuse_asynchronous(executor: Callable[..., object]) -> None:
-    if is_asynchronous(executor):
-        raise ConfigurationError(
-            "The executor is async; use AsyncExecutionTracker, or a plain function."
-        )
 
 
 _shared: ExecutionTracker | None = None
