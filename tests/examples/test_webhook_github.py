@@ -125,7 +125,8 @@ def test_all_deliveries_of_a_file_are_answered_and_pushes_noted_under_their_ids(
     receiver: Server, database: Database
 ) -> None:
     kept = []
-    for one in read_deliveries(chosen_file())[:60]:
+    deliveries = read_deliveries(chosen_file())
+    for one in deliveries if chosen_file() else deliveries[:40]:
         payload = {**PUSH, **one["payload"]}
         answer = deliver(receiver, payload, one["delivery"], one["event"])
         noted = one["event"] == "push"
