@@ -15,6 +15,7 @@ from exec_tracker.cli import (
     deciding,
     demo,
     looking,
+    private,
     purging,
     schema,
     serving,
@@ -74,6 +75,7 @@ for _function in (
     conforming.conformance,
 ):
     app.command(_function.__name__.partition("_")[0], cls=PlainCommand)(_function)
+schema.db.command(cls=PlainCommand)(private.serve)
 app.add_typer(schema.db, name="db", rich_help_panel=None)
 
 

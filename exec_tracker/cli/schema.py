@@ -25,7 +25,9 @@ __all__ = ["db"]
 
 _NOISE = ("Context impl", "Will assume")
 
-db = typer.Typer(help="Look after the schema: upgrade, check, or print it as SQL.")
+db = typer.Typer(
+    help="Look after the schema: upgrade, check, print it as SQL; or serve a private database."
+)
 
 _Target = Annotated[
     str, typer.Argument(metavar="REVISION", help="Where to go: head, a revision, or +1.")

@@ -55,7 +55,7 @@ def test_every_example_is_understood(page: str) -> None:
         arguments = shlex.split(example.partition(" > ")[0], comments=True)
         words = " ".join(arguments[: 2 if arguments[0] == "db" else 1])
         assert words in _ALL
-        if words == "demo":
+        if words in {"demo", "db serve"}:  # they bring a database where there is none
             continue
         # Without a database nothing is done; but what cannot be understood has status 2.
         answer = CommandLine(None)(*arguments)
