@@ -6,7 +6,7 @@ a key needs, it gets from the flow of a single execution.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -52,6 +52,8 @@ class Item:
     held: Held | None = None
     lease: HeldLease | None = None
     begun: bool = False
+    # How many seconds the function took.
+    ran: float | None = None
     # What the function returned, encoded: it waits to be stored.
     value: Any = None
     text: str | None = None
@@ -195,8 +197,10 @@ def _call(item: Item) -> Steps:
     """Call the function; its result waits to be stored, unless it cannot be."""
     assert item.held is not None  # noqa: S101 # only held items are run
     item.begun = True
+    item.held = replace(item.held, began_at=monotonic())  # it was claimed together with others
     with item.plan.watch:
         item.held, item.value = yield from call(item.plan, item.held, item.lease)
+    item.ran = monotonic() - item.held.began_at
     yield from _encode(item)
 
 
@@ -233,7 +237,8 @@ def _stored(item: Item, execution: Execution | None) -> One:
     if execution is None:
         saved: ExecutionResult[Any] = yield from save_result(item.plan, item.held, item.value)
         return saved
-    item.plan.tell(EventName.COMPLETED, execution.attempt, seconds=monotonic() - item.held.began_at)
+    ran = monotonic() - item.held.began_at if item.ran is None else item.ran
+    item.plan.tell(EventName.COMPLETED, execution.attempt, seconds=ran)
     data = item.plan.codec.decode(execution.result_json)
     return ExecutionResult(data, cached=False, execution=execution)
 

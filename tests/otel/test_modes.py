@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from uuid import UUID
 
+    from exec_tracker import ExecutionContext
     from tests.otel.recorded import Telemetry
 
 CLAIM = "exec_tracker.claim w"
@@ -141,6 +143,27 @@ def test_a_transactional_block_is_its_span(
     with pytest.raises(ValueError, match="declined"), traced.transaction(options("j", user_id)):
         raise ValueError("declined")
     assert events(telemetry.spans()[-1]) == ["claimed", "failed", "exception"]
+
+
+def test_each_request_of_a_batch_is_traced_and_timed_by_itself(
+    traced: ExecutionTracker, telemetry: Telemetry, user_id: UUID
+) -> None:
+    def work(context: ExecutionContext) -> str:
+        with telemetry.span(f"inner {context.idempotency_key}"):
+            time.sleep(0.05)
+        return "done"
+
+    keys = ("a", "b", "c")
+    began = time.monotonic()
+    traced.execute_many([options(key, user_id) for key in keys], work)
+    elapsed = time.monotonic() - began
+    calls = telemetry.spans("exec_tracker.execute_many w")
+    assert [events(call) for call in calls] == [["claimed", "completed"]] * 3
+    inner = [telemetry.only(f"inner {key}").parent for key in keys]
+    assert {one.span_id for one in inner if one} == {span_id(call) for call in calls}
+    (ran,) = telemetry.points("exec_tracker.run.duration")
+    assert ran.count == 3
+    assert 0.15 <= ran.sum <= elapsed
 
 
 async def test_an_async_function_traces_below_its_call(
