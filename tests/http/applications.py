@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import flask
+import pytest
 from fastapi import FastAPI, Header, HTTPException
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
@@ -153,3 +154,5 @@ DOORS: dict[str, Callable[[Shop, str], Any]] = {
     "fastapi": fastapi_app,
     "flask": flask_app,
 }
+
+every_door = pytest.mark.parametrize("door", DOORS, indirect=True)

@@ -11,6 +11,7 @@ import pytest
 
 from exec_tracker import AsyncExecutionTracker, ExecutionTracker
 from exec_tracker.integrations.asgi import IdempotencyMiddleware
+from tests.http.applications import every_door
 from tests.http.client import problem
 from tests.http.shop import Reply
 from tests.support.database import eventually
@@ -40,6 +41,7 @@ def begin(client: Client, key: str = "k", *, announced: int = len(BODY)) -> sock
     return connection
 
 
+@every_door
 def test_a_client_that_leaves_finds_the_response_when_it_comes_back(
     client: Client, shop: Shop, database: Database
 ) -> None:

@@ -10,7 +10,7 @@ import pytest
 from exec_tracker import ExecutionTracker
 from exec_tracker.integrations import wsgi
 from exec_tracker.integrations.http import StoredResponse
-from tests.http.applications import flask_shop
+from tests.http.applications import every_door, flask_shop
 from tests.http.client import Client, connected, problem
 from tests.http.servers import werkzeug_server
 from tests.http.shop import POLICIES, Reply
@@ -59,6 +59,7 @@ def test_a_status_that_asks_to_come_again_is_not_the_result(
     assert shop.count == 2
 
 
+@every_door
 def test_an_exception_is_recorded_and_raised_and_may_be_tried_again(
     door: str, client: Client, shop: Shop, database: Database
 ) -> None:
@@ -97,7 +98,6 @@ def test_a_status_after_which_nobody_knows_is_not_run_again_until_somebody_decid
     assert shop.count == 1
 
 
-@pytest.mark.parametrize("door", ["asgi", "fastapi", "flask"], indirect=True)
 def test_those_who_wait_for_a_request_that_fails_are_asked_to_come_again(
     client: Client, shop: Shop, background: Background
 ) -> None:
@@ -147,6 +147,7 @@ def test_without_the_database_nothing_runs(door: str, open_shop: Any, shop: Shop
     assert shop.count == 1
 
 
+@every_door
 def test_a_response_that_cannot_be_stored_reaches_its_client_and_never_runs_again(
     client: Client, shop: Shop, database: Database, background: Background
 ) -> None:

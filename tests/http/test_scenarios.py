@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.http.applications import every_door
 from tests.http.client import Client, problem
 from tests.http.shop import Reply
 from tests.support.database import eventually
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from tests.support.fixtures import Background
 
 
+@every_door
 def test_a_repeated_request_gets_the_first_response_and_runs_nothing(
     client: Client, shop: Shop
 ) -> None:
@@ -88,6 +90,7 @@ def test_what_identifies_a_request_can_be_chosen(client: Client, shop: Shop) -> 
     assert shop.count == 1
 
 
+@every_door
 def test_a_request_that_is_outstanding_is_a_conflict(
     client: Client, shop: Shop, background: Background
 ) -> None:
@@ -103,7 +106,6 @@ def test_a_request_that_is_outstanding_is_a_conflict(
     assert shop.count == 1
 
 
-@pytest.mark.parametrize("door", ["asgi", "fastapi", "flask"], indirect=True)
 def test_a_patient_route_waits_for_the_first_response(
     client: Client, shop: Shop, background: Background
 ) -> None:
@@ -117,6 +119,7 @@ def test_a_patient_route_waits_for_the_first_response(
     assert shop.count == 1
 
 
+@every_door
 def test_of_many_at_once_one_runs(client: Client, shop: Shop, background: Background) -> None:
     def persist() -> int:
         def answered() -> int:
