@@ -71,6 +71,7 @@ class KeptConnections:
         self._closed = True
         if self._pid == os.getpid():
             self._close_idle()
+            self._pool.dispose()  # what a waiter was given, and nobody needs any more
 
     def _take(self) -> _Kept:
         if self._pid != os.getpid():

@@ -151,6 +151,7 @@ def test_a_row_hidden_by_row_security_is_an_opaque_conflict(
         "EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
     )
     database.run("GRANT ALL ON ALL TABLES IN SCHEMA public TO exec_tracker_test_tenant")
+    database.run("GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO exec_tracker_test_tenant")
     database.run("GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO exec_tracker_test_tenant")
     for action, clause in (("INSERT", "WITH CHECK"), ("SELECT", "USING"), ("UPDATE", "USING")):
         database.run(

@@ -49,6 +49,6 @@ def test_a_completion_with_a_large_float_is_recognised_though_its_answer_is_lost
 
     with proxied(database_url) as (url, proxy), ExecutionTracker(url) as tracker:
         tracker.get_execution("k")
-        proxy.swallow_next(b"UPDATE 1\0")
+        proxy.swallow_next(b"SELECT 1\0", skip=1)  # the one before is the answer to the claim
         done = tracker.execute(_options(user_id), lambda: {"n": number})
         assert (proxy.cuts, done.cached, done.execution.status) == (1, False, "completed")

@@ -109,10 +109,9 @@ def test_an_unknown_user_is_named_and_nothing_is_stored(
 def test_tables_in_a_schema_off_the_search_path_are_found_by_its_name(
     new_subject: NewSubject, user_id: UUID, database: Database
 ) -> None:
-    database.run('CREATE SCHEMA "Work flows"')
-    for table in ("workflow_executions", "workflow_execution_attempts"):
-        database.run(f'ALTER TABLE {table} SET SCHEMA "Work flows"')
-    subject = new_subject(schema="Work flows")
+    database.run("DROP TABLE workflow_execution_attempts, workflow_executions CASCADE")
+    migrations.upgrade(database.url, schema="WorkFlows")
+    subject = new_subject(schema="WorkFlows")
     with pytest.raises(ValueError, match="no"):
         subject.execute(options("k", user_id), Calls(raises=ValueError("no")))
     assert subject.execute_idempotent(options("k", user_id), Calls("now")) == "now"
