@@ -29,8 +29,8 @@ CALLERS: Final = 32
 PAUSE: Final = 0.02
 _CROWD: Final = 500
 _POOL: Final = 5
-_SETTLING: Final = 3.0
-_WATCHED: Final = 2.0
+_SETTLING: Final = 4.0
+_WATCHED: Final = 5.0
 
 
 def measure(options: Options, told: Callable[[str], None]) -> dict[str, Any]:
