@@ -66,7 +66,7 @@ def _options(chosen: argparse.Namespace) -> Options:
         rounds=chosen.rounds or base.rounds,
         seconds=chosen.seconds or base.seconds,
         executions=chosen.executions or base.executions,
-        counted=base.counted,
+        counted=chosen.counted or base.counted,
         rows=chosen.rows or base.rows,
         contenders=chosen.contenders,
     )
@@ -97,6 +97,7 @@ def _parse() -> argparse.Namespace:
     add("--rounds", type=int, help="rounds, 25 unless told")
     add("--seconds", type=float, help="seconds of each window, 0.2 unless told")
     add("--executions", type=int, help="executions of the memory section, 50,000 unless told")
+    add("--counted", type=int, help="executions whose WAL is counted, 5,000 unless told")
     add("--rows", type=_rows, help="table sizes for growth, as 10_000,1_000_000,20_000_000")
     add("--contenders", type=_names, default=(), help="only these, with commas")
     add("--results", default=FILE, type=type(FILE), help="the file that keeps the results")
