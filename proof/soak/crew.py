@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from proof.clients import DRIVERS
@@ -14,7 +15,6 @@ from proof.soak.worker import CALLERS, Assignment, work
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Sequence
     from multiprocessing.process import BaseProcess
     from pathlib import Path
     from uuid import UUID
@@ -23,28 +23,31 @@ if TYPE_CHECKING:
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["proof.soak.worker"])
 _THROUGH_THE_STORM = 0.4
+# Of eight workers, by driver: more of those that do more in the same time.
+_SHARES = (3, 2, 1, 2)
+assert len(_SHARES) == len(DRIVERS)
 # Longer than any call may take: a result is saved for 20 seconds.
 _PATIENCE = 90.0
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What every worker of a round is told; the second of `urls` leads through the storm."""
+
+    urls: tuple[str, str]
+    user_id: UUID
+    folder: Path
+    seed: str
 
 
 class Crew:
     """All workers of one round; each place is filled again when its process is killed."""
 
-    def __init__(
-        self,
-        urls: Sequence[str],
-        user_id: UUID,
-        folder: Path,
-        *,
-        places: int,
-        chance: random.Random,
-        seed: str,
-    ) -> None:
-        """Prepare; the first of `urls` leads to the server, the second through the storm."""
-        self._urls, self._user_id, self._folder = urls, user_id, folder
-        self._chance, self._seed = chance, seed
+    def __init__(self, orders: Orders, places: int, chance: random.Random) -> None:
+        """Start them all."""
+        self._orders, self._chance = orders, chance
         self._rows = places * CALLERS
-        self._path = folder.parent / f"{folder.name}.board"
+        self._path = orders.folder.parent / f"{orders.folder.name}.board"
         self._board = Board.create(self._path, self._rows)
         self._started = 0
         self._workers: list[BaseProcess] = []
@@ -53,18 +56,17 @@ class Crew:
 
     def _start(self, place: int) -> BaseProcess:
         self._started += 1
-        driver = self._chance.choice(DRIVERS)
-        url = self._urls[self._chance.random() < _THROUGH_THE_STORM]
+        (driver,) = self._chance.choices(DRIVERS, _SHARES)
         assignment = Assignment(
             place=place,
             name=f"w{self._started}",
             driver=driver,
-            url=url,
-            user_id=self._user_id,
-            folder=self._folder,
+            url=self._orders.urls[self._chance.random() < _THROUGH_THE_STORM],
+            user_id=self._orders.user_id,
+            folder=self._orders.folder,
             board=self._path,
             rows=self._rows,
-            seed=self._seed,
+            seed=self._orders.seed,
         )
         worker = _CONTEXT.Process(target=work, args=(assignment,), daemon=True)
         worker.start()
@@ -85,14 +87,6 @@ class Crew:
         os.kill(worker.pid, signal.SIGSTOP)
         time.sleep(seconds)
         os.kill(worker.pid, signal.SIGCONT)
-
-    def dead(self) -> list[str]:
-        """Say which workers have ended that were not told to."""
-        return [
-            f"a worker ended with {worker.exitcode}"
-            for worker in self._workers
-            if worker.exitcode is not None
-        ]
 
     def end(self) -> list[str]:
         """Let everybody finish what they are at; say who did not."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 EXTERNAL, HANDLE, RETRYING, TRANSACTIONAL, HOSTS = "external", "handle", "retry", "own", "host"
 # How often each is chosen, of 100.
-MODES = {EXTERNAL: 50, HANDLE: 8, RETRYING: 15, TRANSACTIONAL: 20, HOSTS: 7}
+MODES = {EXTERNAL: 58, HANDLE: 8, RETRYING: 15, TRANSACTIONAL: 14, HOSTS: 5}
 WORKFLOW = "soak"
 WRITES = "CREATE TABLE soak_writes (key text NOT NULL, run text NOT NULL)"
 _WRITE = text("INSERT INTO soak_writes (key, run) VALUES (:key, :run)")

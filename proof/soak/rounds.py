@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg2
-from sqlalchemy.engine import make_url
 
 from exec_tracker import migrations
 from exec_tracker.embedded import EmbeddedPostgres
 from proof.auditing import Audit
 from proof.ledger import Ledger
-from proof.soak.crew import Crew
+from proof.soak.crew import Crew, Orders
 from proof.soak.doing import WRITES
 from proof.soak.settling import Settlement
 from proof.soak.storm import Storm
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SETTINGS = {"fsync": "off", "full_page_writes": "off", "max_connections": "100"}
-PLACES = 6
+PLACES = 4
 ROUND_SECONDS = 90.0
 # How often each kind strikes, in a minute; and the likelihood that a message on the wire is struck.
 PER_MINUTE = {
@@ -41,6 +40,16 @@ PER_MINUTE = {
     "server restarted or killed": 2.0,
 }
 STORM = 1 / 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Severity:
+    """How long a round is, how many processes work in it, and how often it is struck."""
+
+    seconds: float = ROUND_SECONDS
+    places: int = PLACES
+    times: float = 1.0
+    storm: float = STORM
 
 
 @dataclass(slots=True)
@@ -61,87 +70,79 @@ class Soak:
         return self.audit.problems
 
 
-@dataclass(frozen=True, slots=True)
-class Severity:
-    """How long a round is, how many processes work in it, and how often it is struck."""
-
-    seconds: float = ROUND_SECONDS
-    places: int = PLACES
-    times: float = 1.0
-    storm: float = STORM
+def soak(seed: int, minutes: float, severity: Severity | None = None) -> Soak:
+    """Run rounds until the time is over, or until one has found something."""
+    severity = severity or Severity()
+    done = Soak(seed)
+    began = time.monotonic()
+    with _server() as server:
+        while not done.problems and (left := began + minutes * 60 - time.monotonic()) > 0:
+            done.rounds += 1
+            seconds = min(severity.seconds, max(left, 1.0))
+            _Round(server, f"{seed}.{done.rounds}", severity).run(done, seconds)
+            done.seconds = time.monotonic() - began
+            _tell(done)
+    return done
 
 
 @contextmanager
-def soaking_server() -> Iterator[EmbeddedPostgres]:
-    """Start a server for soaks, with a migrated database to copy."""
+def _server() -> Iterator[EmbeddedPostgres]:
+    """Start a server, with a migrated database to copy."""
     with EmbeddedPostgres(settings=_SETTINGS) as server:
         migrations.upgrade(server.create_database("migrated"))
         yield server
 
 
-def soak(seed: int, minutes: float, severity: Severity | None = None) -> Soak:
-    """Run rounds until the time is over, or until one has found something."""
-    severity = severity or Severity()
-    done = Soak(seed)
-    deadline = time.monotonic() + minutes * 60
-    with soaking_server() as server:
-        while not done.problems and (left := deadline - time.monotonic()) > 0:
-            seconds = min(severity.seconds, max(left, 1.0))
-            run_round(server, done, severity, seconds)
-            _tell(done)
-    return done
+class _Round:
+    """One round, on a database of its own, which is gone afterwards where nothing was found."""
 
+    def __init__(self, server: EmbeddedPostgres, seed: str, severity: Severity) -> None:
+        self._server, self._seed, self._severity = server, seed, severity
+        self._chance = random.Random(seed)  # noqa: S311 # an order, not a secret
+        self._ledger = Ledger(server.create_database(f"soak {seed}", "migrated"))
+        self._ledger.query(WRITES)
+        self._folder = Path(tempfile.mkdtemp(prefix=f"exec_tracker-soak-{seed}-"))
 
-def run_round(server: EmbeddedPostgres, done: Soak, severity: Severity, seconds: float) -> None:
-    """Run one round, and add what it did and found."""
-    done.rounds += 1
-    seed = f"{done.seed}.{done.rounds}"
-    began = time.monotonic()
-    url = server.create_database(f"soak_{done.rounds}", "migrated")
-    ledger = Ledger(url)
-    ledger.query(WRITES)
-    folder = Path(tempfile.mkdtemp(prefix=f"exec_tracker-soak-{seed}-"))
-    chance = random.Random(seed)  # noqa: S311 # an order, not a secret
-    with Storm(url, seed, severity.storm) as storm:
-        crew = Crew(
-            (url, storm.url),
-            ledger.user_id,
-            folder,
-            places=severity.places,
-            chance=chance,
-            seed=seed,
-        )
-        rates = {kind: rate * severity.times for kind, rate in PER_MINUTE.items()}
-        striking = Striking(server, url, crew, chance, rates)
-        striking.until(began + seconds)
-        problems = crew.end()
-        done.faults += striking.counted
-        done.faults += Counter({f"on the wire: {k}": n for k, n in storm.strikes().items()})
-    settlement = Settlement(ledger, ledger.user_id, chance)
-    found, read = settlement.settle(folder)
-    for problem in (*problems, *read.broken):
-        found.note(f"round {seed}: {problem}")
-    done.audit.add(found)
-    done.errors += read.errors
-    done.settled += settlement.settled
-    done.seconds += time.monotonic() - began
-    ledger.close()
-    if not found.problems:
-        shutil.rmtree(folder)  # else it stays, to be read
-        _drop(server, str(make_url(url).database))
+    def run(self, done: Soak, seconds: float) -> None:
+        """Strike for some time, let everybody go, and judge; add it all to what was done."""
+        problems = self._strike(done, seconds)
+        settlement = Settlement(self._ledger, self._ledger.user_id, self._chance)
+        found, read = settlement.settle(self._folder)
+        self._ledger.close()
+        for problem in (*problems, *read.broken):
+            found.note(f"round {self._seed}: {problem}")
+        done.audit.add(found)
+        done.errors += read.errors
+        done.settled += settlement.settled
+        if not found.problems:
+            self._remove()
 
+    def _strike(self, done: Soak, seconds: float) -> list[str]:
+        until = time.monotonic() + seconds
+        url = self._ledger.url
+        with Storm(url, self._seed, self._severity.storm) as storm:
+            orders = Orders((url, storm.url), self._ledger.user_id, self._folder, self._seed)
+            crew = Crew(orders, self._severity.places, self._chance)
+            rates = {kind: rate * self._severity.times for kind, rate in PER_MINUTE.items()}
+            striking = Striking(self._server, url, crew, self._chance, rates)
+            striking.until(until)
+            problems = crew.end()
+            done.faults += striking.counted
+            done.faults += Counter({f"on the wire: {k}": n for k, n in storm.strikes().items()})
+        return problems
 
-def _drop(server: EmbeddedPostgres, name: str) -> None:
-    with closing(psycopg2.connect(server.url)) as connection:
-        connection.autocommit = True
-        connection.cursor().execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    def _remove(self) -> None:
+        shutil.rmtree(self._folder)
+        with closing(psycopg2.connect(self._server.url)) as connection:
+            connection.autocommit = True
+            connection.cursor().execute(f'DROP DATABASE "soak {self._seed}" WITH (FORCE)')
 
 
 def _tell(done: Soak) -> None:
     found = done.audit
     print(
         f"soak, seed {done.seed}, round {done.rounds}: {found.executions:,} executions, "
-        f"{sum(done.faults.values()):,} faults, {found.duplicates} duplicates, "
+        f"{done.faults.total():,} faults, {found.duplicates} duplicates, "
         f"{found.losses} losses, {done.seconds:.0f} s",
         flush=True,
     )
