@@ -42,9 +42,23 @@ def snapshot(row: Sequence[Any]) -> Execution:
             values[name] = moment.astimezone(UTC)
     values["status"] = _STATUSES[values["status"]]
     values["actor"] = None if values["actor"] is None else ExecutionActor(values["actor"])
-    execution = Execution.model_construct(**values)
-    execution._result_json = result_json  # noqa: SLF001 # the private half of its constructor
+    return _constructed(values, result_json)
+
+
+_FIELDS = frozenset(Execution.model_fields)
+
+
+def _constructed(values: dict[str, Any], result_json: str | None) -> Execution:
+    """Do what `Execution.model_construct` does, at a fifth of its cost: every field has a value."""
+    execution = Execution.__new__(Execution)
+    _set(execution, "__dict__", values)
+    _set(execution, "__pydantic_fields_set__", set(_FIELDS))
+    _set(execution, "__pydantic_extra__", None)
+    _set(execution, "__pydantic_private__", {"_result_json": result_json})
     return execution
+
+
+_set = object.__setattr__  # past the model's own, which refuses changes
 
 
 def attempt_snapshot(row: Sequence[Any]) -> ExecutionAttempt:
