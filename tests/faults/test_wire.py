@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from exec_tracker.flow import saving
 from proof.clients import DRIVERS
 from proof.seeds import chosen_seed
 from proof.wire.calls import CALLS
@@ -18,6 +19,8 @@ from proof.wire.cuts import Wire, cut_anywhere, cut_everywhere
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from exec_tracker.flow import Held
 
 # Between these messages a statement has, or has not, arrived, been done, or been answered for.
 TURNING_POINTS = frozenset({"Query", "Execute", "Sync", "CommandComplete", "ReadyForQuery"})
@@ -46,3 +49,20 @@ def test_whatever_happens_to_a_connection_no_promise_is_broken(wire: Wire) -> No
     chance = random.Random(f"{seed} {wire.driver}")  # noqa: S311 # an order, not a secret
     for cut in islice(cut_anywhere(wire, CALLS, chance), _SAMPLE):
         assert cut.broken is None, (seed, cut)
+
+
+def _forget(held: Held, text: str) -> Iterator[None]:
+    """Never recognise a write of one's own."""
+    return
+    yield
+
+
+def test_a_protocol_that_does_not_know_its_own_writes_is_caught(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(saving, "_own_earlier_write", _forget)
+    wire = Wire("psycopg2", database_url)
+    calls = [call for call in CALLS if call.name == "external"]
+    cuts = list(cut_everywhere(wire, calls, ["reset"], TURNING_POINTS))
+    wire.close()
+    assert [cut.message for cut in cuts if cut.broken]
