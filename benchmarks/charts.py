@@ -10,7 +10,7 @@ from benchmarks.growth_tables import STYLES
 from benchmarks.tables import TITLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from matplotlib.axes import Axes
 
@@ -116,7 +116,7 @@ def _wal(found: dict[str, Any]) -> str:
     return save()
 
 
-def _panels(number: int, file: str, height: float) -> tuple[list[Axes], Any]:
+def _panels(number: int, file: str, height: float) -> tuple[list[Axes], Callable[[], str]]:
     from matplotlib import pyplot as plt  # noqa: PLC0415 # as above
 
     drawing, axes = plt.subplots(1, number, figsize=(5.2 * number, height), squeeze=False)

@@ -94,7 +94,8 @@ EXPLANATIONS: Final = {
         "replays with keys from anywhere in the table. One row in 5,000 is running, one has "
         "failed. WAL is counted from a checkpoint on, so that it has the whole pages which "
         "random keys touch; [keys in time "
-        "order](../howto/choosing-keys.md#keys-in-time-order) share theirs."
+        "order](../howto/choosing-keys.md#keys-in-time-order) share theirs. Autovacuum is off, "
+        "which would write in between; the tables were vacuumed once filled."
     ),
     "heartbeat": "As the server's log timed the statement, its commit included.",
     "memory": "Eight callers in one process; resident memory after a garbage collection.",

@@ -120,7 +120,7 @@ def _timed_turns() -> Iterator[_Turns]:
         turns.wall.append(perf_counter() - began)
         turns.processor.append(thread_time() - worked)
 
-    asyncio.Handle._run = timed  # type: ignore[method-assign] # noqa: SLF001
+    asyncio.Handle._run = timed  # type: ignore[method-assign,assignment] # noqa: SLF001
     try:
         yield turns
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from functools import partial
 from queue import SimpleQueue
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -62,7 +63,7 @@ class Threads(Crew):
     def _all(self, callers: list[int], work: Callable[[int], Any]) -> list[Any]:
         """Have every caller do its work, and return what they did, or raise what one raised."""
         for caller in callers:
-            self._work[caller].put(lambda caller=caller: work(caller))
+            self._work[caller].put(partial(work, caller))
         results = [self._done[caller].get() for caller in callers]
         for result in results:
             if isinstance(result, BaseException):

@@ -41,7 +41,9 @@ class Entry:
 _ENTRIES: Final = (
     Entry("tracker", "trackers:OwnPool", "exec_tracker, given a URL"),
     Entry("tracker-engine", "trackers:HostPool", "exec_tracker, given an Engine"),
-    Entry("tracker-parameters", "trackers:WithParameters", "exec_tracker, with parameters"),
+    Entry(
+        "tracker-parameters", "trackers:WithParameters", "exec_tracker, with parameters, a lambda"
+    ),
     Entry("tracker-many", "trackers:Many", "exec_tracker, execute_many"),
     Entry("tracker-leases", "trackers:Leases", "exec_tracker, holding leases"),
     Entry("raw", "raw:InsertThenSelect", "raw psycopg2"),

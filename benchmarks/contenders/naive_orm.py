@@ -30,11 +30,11 @@ class UnitOfWork(Contender):
             )
             session.add(row)
             session.commit()
-            row.status, row.started_at = "running", func.now()  # type: ignore[assignment]
+            row.status, row.started_at = "running", func.now()
             session.commit()
             result = self.work()
             row.status, row.result = "completed", result
-            row.completed_at = func.now()  # type: ignore[assignment]
+            row.completed_at = func.now()
             session.commit()
             return result
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from benchmarks.options import Options
     from benchmarks.server import BenchmarkServer
 
+_UNATTENDED: Final = {"autovacuum": "off"}
+"""A vacuum in between would write WAL that is not an execution's; the filled tables had theirs."""
 _CELLS: Final = [(FRESH, 1), (REPLAY, 1)]
 _CONTENDERS: Final = ("tracker", "raw")
 
@@ -41,7 +43,7 @@ def measure(options: Options, told: Callable[[str], None]) -> dict[str, Any]:
     found: dict[str, Any] = {"rows": list(options.rows), "styles": {}}
     for style in (TIME_ORDERED, RANDOM):
         # On a new server: what one style has left to be written would disturb the other.
-        with started() as server:
+        with started(_UNATTENDED) as server:
             tables = []
             for rows in options.rows:
                 url = server.migrated(f"{style}_{rows}")
