@@ -15,12 +15,18 @@ from sqlalchemy.orm import Session
 from exec_tracker import AsyncExecutionTracker, ExecutionTracker, normalise_url
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
     from types import TracebackType
 
     from sqlalchemy import Engine
+    from sqlalchemy.engine import URL
 
-    from exec_tracker import ExecuteOptions, ExecutionContext, ExecutionResult
+    from exec_tracker import (
+        ExecuteOptions,
+        ExecutionContext,
+        ExecutionOutcome,
+        ExecutionResult,
+    )
 
     Function = Callable[[ExecutionContext], Any]
     Write = Callable[[Session], Any]
@@ -28,14 +34,17 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _SYNC = {"psycopg2": "psycopg2", "psycopg 3": "psycopg"}
+# A tracker that is given a URL keeps connections of its own from one statement to the next.
+_BY_URL = {"psycopg2 by URL": "psycopg2", "psycopg 3 by URL": "psycopg"}
 _ASYNC = {"psycopg 3 async": "psycopg", "asyncpg": "asyncpg"}
-DRIVERS = (*_SYNC, *_ASYNC)
+DRIVERS = (*_SYNC, *_BY_URL, *_ASYNC)
 
 
 class Client(ABC):
-    """A tracker on an engine that is the host's; made by `open_client`."""
+    """A tracker, and an engine that is the host's; made by `open_client`."""
 
     engine: Engine
+    keeps_connections: bool = False
 
     @abstractmethod
     def execute(
@@ -54,6 +63,12 @@ class Client(ABC):
     @abstractmethod
     def handle(self, options: ExecuteOptions, function: Function, **settings: Any) -> Any:
         """Claim the key, renew the claim, work, and complete it by its handle."""
+
+    @abstractmethod
+    def many(
+        self, requests: Sequence[ExecuteOptions], function: Function
+    ) -> Sequence[ExecutionOutcome[Any]]:
+        """Work in the external mode under many keys."""
 
     @abstractmethod
     def forget_connections(self) -> None:
@@ -85,17 +100,21 @@ def open_client(
     driver: str, url: str, *, engine: Mapping[str, Any] | None = None, **settings: Any
 ) -> Client:
     """Make a client over one of DRIVERS; `settings` are the tracker's."""
-    kind = _SyncClient if driver in _SYNC else _AsyncClient
-    name = (_SYNC | _ASYNC)[driver]
+    name = (_SYNC | _BY_URL | _ASYNC)[driver]
     fitting = make_url(url).set(drivername=f"postgresql+{name}")
     fitting = normalise_url(fitting, asynchronous=driver in _ASYNC)
-    return kind(fitting, engine or {}, settings)
+    if driver in _ASYNC:
+        return _AsyncClient(fitting, engine or {}, settings)
+    return _SyncClient(fitting, engine or {}, settings, by_url=driver in _BY_URL)
 
 
 class _SyncClient(Client):
-    def __init__(self, url: Any, engine: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+    def __init__(
+        self, url: URL, engine: Mapping[str, Any], settings: Mapping[str, Any], *, by_url: bool
+    ) -> None:
         self.engine = create_engine(url, **engine)
-        self._tracker = ExecutionTracker(self.engine, **settings)
+        self.keeps_connections = by_url
+        self._tracker = ExecutionTracker(url if by_url else self.engine, **settings)
 
     def execute(
         self, options: ExecuteOptions, function: Function, **settings: Any
@@ -120,6 +139,11 @@ class _SyncClient(Client):
             claim.heartbeat()
             return claim.complete(function(claim.context))
 
+    def many(
+        self, requests: Sequence[ExecuteOptions], function: Function
+    ) -> Sequence[ExecutionOutcome[Any]]:
+        return self._tracker.execute_many(requests, function)
+
     def forget_connections(self) -> None:
         self.engine.dispose()
 
@@ -129,7 +153,7 @@ class _SyncClient(Client):
 
 
 class _AsyncClient(Client):
-    def __init__(self, url: Any, engine: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+    def __init__(self, url: URL, engine: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
         self._loop = _Loop()
         self._engine = create_async_engine(url, **engine)
         self.engine = self._engine.sync_engine
@@ -166,6 +190,14 @@ class _AsyncClient(Client):
                 return await claim.complete(function(claim.context))
 
         return self._loop.run(call())
+
+    def many(
+        self, requests: Sequence[ExecuteOptions], function: Function
+    ) -> Sequence[ExecutionOutcome[Any]]:
+        async def call(context: ExecutionContext) -> Any:
+            return function(context)
+
+        return self._loop.run(self._tracker.execute_many(requests, call))
 
     def forget_connections(self) -> None:
         self._loop.run(self._engine.dispose())

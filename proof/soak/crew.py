@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["proof.soak.worker"])
 _THROUGH_THE_STORM = 0.4
-# Of eight workers, by driver: more of those that do more in the same time.
-_SHARES = (3, 2, 1, 2)
+# Of ten workers, in the order of DRIVERS: more of those that do more in the same time.
+_SHARES = (2, 1, 2, 2, 1, 2)
 assert len(_SHARES) == len(DRIVERS)
 # Longer than any call may take: a result is saved for 20 seconds.
 _PATIENCE = 90.0

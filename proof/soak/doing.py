@@ -14,14 +14,18 @@ from exec_tracker import ExecuteOptions, OutcomeUnknownError
 
 if TYPE_CHECKING:
     import random
+    from collections.abc import Iterator, Sequence
     from uuid import UUID
 
     from proof.clients import Client
     from proof.soak.journal import Journal
 
-EXTERNAL, HANDLE, RETRYING, TRANSACTIONAL, HOSTS = "external", "handle", "retry", "own", "host"
+EXTERNAL, MANY, HANDLE, RETRYING = "external", "many", "handle", "retry"
+TRANSACTIONAL, HOSTS = "own", "host"
 # How often each is chosen, of 100.
-MODES = {EXTERNAL: 58, HANDLE: 8, RETRYING: 15, TRANSACTIONAL: 14, HOSTS: 5}
+MODES = {EXTERNAL: 52, MANY: 6, HANDLE: 8, RETRYING: 15, TRANSACTIONAL: 14, HOSTS: 5}
+# How many keys are run at once; each of them may be somebody else's single call as well.
+_BATCH = 10
 WORKFLOW = "soak"
 WRITES = "CREATE TABLE soak_writes (key text NOT NULL, run text NOT NULL)"
 _WRITE = text("INSERT INTO soak_writes (key, run) VALUES (:key, :run)")
@@ -68,6 +72,13 @@ class Doer:
         done = self.client.execute(options, lambda _context: self._act(key), **settings)
         return str(done.data["run"])
 
+    def call_many(self, keys: Sequence[str]) -> Iterator[tuple[str, str | Exception]]:
+        """Call for all keys at once, and yield for each the run, or what it raised."""
+        requests = [options_for(key, self.user_id) for key in keys]
+        outcomes = self.client.many(requests, lambda context: self._act(context.idempotency_key))
+        for key, outcome in zip(keys, outcomes, strict=True):
+            yield key, str(outcome.data["run"]) if outcome.error is None else outcome.error
+
     def _act(self, key: str) -> dict[str, str]:
         self._hesitate()
         run = self._next_run()
@@ -90,6 +101,13 @@ class Doer:
 
     def _next_run(self) -> str:
         return f"{self.name}.{next(self._runs)}"
+
+
+def keys_of(key: str) -> list[str]:
+    """Return the keys that are called at once under the name of one, or that one."""
+    if not key.startswith(MANY) or "-" in key:
+        return [key]
+    return [f"{key}-{number}" for number in range(_BATCH)]
 
 
 def options_for(key: str, user_id: UUID) -> ExecuteOptions:

@@ -23,7 +23,7 @@ from exec_tracker.errors import (
 )
 from proof.clients import open_client
 from proof.soak.board import Board
-from proof.soak.doing import HOSTS, MODES, RETRYING, DeclinedError, Doer
+from proof.soak.doing import HOSTS, MODES, RETRYING, DeclinedError, Doer, keys_of
 from proof.soak.journal import Journal
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class Caller(threading.Thread):
         self._count += 1
         (mode,) = self._chance.choices(list(MODES), list(MODES.values()))
         key = f"{mode}.{self._doer.name}.{self._count}"
-        self._board.write(self._row, self._count, key)
+        self._board.write(self._row, self._count, self._chance.choice(keys_of(key)))
         return key
 
     def _until_answered(self, key: str) -> None:
@@ -118,16 +118,27 @@ class Caller(threading.Thread):
             time.sleep(self._chance.uniform(0, _LONGEST_PAUSE))
 
     def _once(self, key: str) -> Exception | None:
-        journal = self._doer.journal
+        """Call once, for one key or many; return what was heard instead of an answer."""
+        heard: Exception | None = None
+        keys = keys_of(key)
         try:
-            run = self._doer.call(key)
+            if len(keys) > 1:
+                for one, said in self._doer.call_many(keys):
+                    heard = self._note(one, said) or heard
+                return heard
+            return self._note(key, self._doer.call(key))
         except Exception as error:  # noqa: BLE001 # the audit judges what is not expected
-            journal.error(_name_of(error))
-            if not _is_expected(error, key):
-                journal.broken(f"{key}: {error!r}, {_way_of(error)}")
-            return error
-        journal.answer(key, run)
-        return None
+            return self._note(key, error)
+
+    def _note(self, key: str, said: str | Exception) -> Exception | None:
+        journal = self._doer.journal
+        if isinstance(said, str):
+            journal.answer(key, said)
+            return None
+        journal.error(_name_of(said))
+        if not _is_expected(said, key):
+            journal.broken(f"{key}: {said!r}, {_way_of(said)}")
+        return said
 
 
 def _name_of(error: Exception) -> str:

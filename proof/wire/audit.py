@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from proof.ledger import eventually
+from proof.wire.calls import keys_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +17,14 @@ if TYPE_CHECKING:
 
 def audit(call: Call, ledger: Ledger, key: str, answer: Any) -> str | None:
     """Say which promise was broken, if any; nothing of the call is on its way any more."""
+    answers = answer if call.keys > 1 else [answer]
+    for one, told in zip(keys_of(key, call.keys), answers, strict=True):
+        if broken := _audit_key(call, ledger, one, told):
+            return broken
+    return None
+
+
+def _audit_key(call: Call, ledger: Ledger, key: str, answer: Any) -> str | None:
     row = ledger.row(key)
     status = row["status"] if row else "absent"
     effects = ledger.effects(key)

@@ -13,16 +13,23 @@ if TYPE_CHECKING:
     from proof.ledger import Ledger
 
 
+_MANY = 3
+
+
 class DeclinedError(Exception):
     """What a function raises that says: nothing happened."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call, and what must stand in the end; statuses by the name they have in the row."""
+    """One call, and what must stand in the end; statuses by the name they have in the row.
+
+    `perform` returns the answer, or the answers where the call is about several `keys`.
+    """
 
     name: str
     perform: Callable[[Client, Ledger, ExecuteOptions], Any]
+    keys: int = 1
     begin: str = "absent"
     ends: tuple[str, ...] = ("completed",)
     effects: int = 1
@@ -33,6 +40,21 @@ class Call:
 
 def _external(client: Client, ledger: Ledger, options: ExecuteOptions) -> Any:
     return client.execute(options, ledger.outside(options.idempotency_key)).data
+
+
+def _many(client: Client, ledger: Ledger, options: ExecuteOptions) -> Any:
+    """Run many at once; who repeats the call after one key's error repeats it for all of them."""
+    keys = keys_of(options.idempotency_key, _MANY)
+    outcomes = client.many(
+        [ledger.options(key) for key in keys],
+        lambda context: ledger.outside(context.idempotency_key)(context),
+    )
+    return [outcome.data for outcome in outcomes]
+
+
+def keys_of(key: str, count: int) -> list[str]:
+    """Return all keys of a call, the first of which names it."""
+    return [key, *(f"{key}, {number}" for number in range(1, count))]
 
 
 def _taking_over(client: Client, ledger: Ledger, options: ExecuteOptions) -> Any:
@@ -75,6 +97,7 @@ _FAILED_ONCE = ((), ("failed",))
 CALLS: tuple[Call, ...] = (
     Call("external", _external),
     # A renewal that fails is raised into the block, which then has failed, and is tried again.
+    Call("external, many at once", _many, keys=_MANY),
     Call("external, by a handle that renews", _by_handle, history=_FAILED_ONCE, renews=True),
     Call("external, replaying", _external, begin="completed", effects=0),
     Call("external, taking over", _taking_over, begin="abandoned", history=(("abandoned",),)),

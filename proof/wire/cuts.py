@@ -113,7 +113,8 @@ class Wire:
         finally:
             self.proxy.judge = _let_pass
         # A heartbeat has a connection of its own, which stays until the tracker is closed.
-        close = self._close_client if call.renews else client.forget_connections
+        keeps = call.renews or client.keeps_connections
+        close = self._close_client if keeps else client.forget_connections
         broken = leak(client, self.ledger, close)
         self.proxy.wait_until_empty()
         return broken or audit(call, self.ledger, key, answer), tuple(heard)
@@ -137,8 +138,9 @@ class Wire:
             first = f"{self.driver} {next(_numbers)}"
             self._client.transact(self.ledger.options(first), self.ledger.inside(first))
             self._client.execute(self.ledger.options(first), self.ledger.outside(first))
-        self._client.forget_connections()
-        self.proxy.wait_until_empty()
+        if not self._client.keeps_connections:
+            self._client.forget_connections()
+            self.proxy.wait_until_empty()
         return self._client
 
     def _until_acknowledged(self, call: Call, client: Client, key: str, heard: list[str]) -> Any:
