@@ -10,9 +10,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import sessionmaker
 
 from exec_tracker.connections import autocommitted, checkout
-from exec_tracker.errors import MigrationRequiredError, SchemaTooNewError
+from exec_tracker.errors import SchemaTooNewError
 from exec_tracker.keeping import KeptConnections
-from exec_tracker.sqlstates import translate
+from exec_tracker.sqlstates import migration_required, translate
 from exec_tracker.unit_of_work import UnitOfWork
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Database:
         The first call checks the schema and raises MigrationRequiredError or SchemaTooNewError.
         """
         if not self._schema_fits:
-            self._run(check_schema)
+            self._run(check_schema, self.schema)
             self._schema_fits = True
         return self._run(core, *arguments, **keywords)
 
@@ -73,12 +73,12 @@ class Database:
                 connection.execution_options(schema_translate_map={None: self.schema})
             with UnitOfWork(sessionmaker(connection), schema=self.schema) as work:
                 if not self._schema_fits:
-                    check_schema(work.executions)
+                    check_schema(work.executions, self.schema)
                     self._schema_fits = True
                 try:
                     return core(work.session, **keywords)
                 except (DBAPIError, OSError) as exc:
-                    raise translate(exc) from exc
+                    raise translate(exc, self.schema) from exc
 
     def renew(self, claims: Sequence[Renewal]) -> dict[UUID, bool]:
         """Renew leases on a connection that the host's pool cannot run out of."""
@@ -112,13 +112,12 @@ class Database:
         return self._renewal_pool[1]
 
 
-def check_schema(executions: ExecutionRepository) -> None:
+def check_schema(executions: ExecutionRepository, schema: str | None) -> None:
     """Raise MigrationRequiredError or SchemaTooNewError where the schema does not fit."""
     present, note = executions.schema_note()
     if not present:
-        raise MigrationRequiredError(
-            "The database has no exec_tracker tables, or only those of an older version. Run "
-            "`exec-tracker db upgrade` or `alembic upgrade head`."
+        raise migration_required(
+            "has no exec_tracker tables, or only those of an older version", schema
         )
     needed = _NEEDS.search(note or "")
     if needed and int(needed[1]) > PROTOCOL:

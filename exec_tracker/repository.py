@@ -245,7 +245,7 @@ class ExecutionRepository:
             return list(cursor.fetchall())
         except (self._dialect.loaded_dbapi.Error, OSError) as exc:
             # Also the driver's own TimeoutError: asyncpg lets it through (`command_timeout`).
-            raise translate(exc) from exc
+            raise translate(exc, self._schema) from exc
         finally:
             if cursor is not None:
                 cursor.close()

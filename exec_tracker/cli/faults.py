@@ -69,7 +69,7 @@ def _translated(error: Exception) -> Exception:
         return translate_connect(error) if lost else translate(error)
     if isinstance(error, SQLAlchemyError):
         return errors.StorageError(str(error))
-    if type(error).__module__.startswith("alembic."):
+    if type(error.__cause__).__module__.startswith("alembic."):
         # Alembic's own complaints are about the revision that was asked for.
         return CommandLineError(str(error))
     return error

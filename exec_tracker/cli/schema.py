@@ -46,6 +46,14 @@ _UsersTable = Annotated[
         "--users-table", metavar="TABLE", help="What user_id refers to: auth.users, yours, or none."
     ),
 ]
+_Concurrently = Annotated[
+    bool | None,
+    typer.Option(
+        "--concurrently/--no-concurrently",
+        help="Build indexes beside the writers, outside of transactions; or within, blocking them.",
+        show_default=False,
+    ),
+]
 
 
 @db.command(cls=PlainCommand)
@@ -54,15 +62,24 @@ def upgrade(
     *,
     identity: _Identity = None,
     users_table: _UsersTable = None,
+    concurrently: _Concurrently = None,
     schema: Schema = None,
     url: DatabaseUrl = None,
 ) -> None:
-    """Upgrade the schema; safe to repeat, and safe on a busy database."""
+    """Upgrade the schema; safe to repeat, and safe on a busy database.
+
+    Indexes are built concurrently, unless told otherwise.
+    """
     target = chosen_url(url)
     before = migrations.current(target, schema=schema)
     with _progress():
         migrations.upgrade(
-            target, revision, identity=identity, users_table=users_table, schema=schema
+            target,
+            revision,
+            identity=identity,
+            users_table=users_table,
+            schema=schema,
+            concurrently=concurrently,
         )
     after = migrations.current(target, schema=schema)
     say(f"the schema is at {after}{' already' if before == after else ''}")
@@ -146,10 +163,20 @@ def sql(
     *,
     identity: _Identity = None,
     users_table: _UsersTable = None,
+    concurrently: _Concurrently = None,
     schema: Schema = None,
 ) -> None:
-    """Print the script that an upgrade would run, for somebody else to run; asks no database."""
-    script = migrations.sql(revision, identity=identity, users_table=users_table, schema=schema)
+    """Print the script that an upgrade would run, for somebody else to run; asks no database.
+
+    It is one transaction, unless indexes are to be built concurrently.
+    """
+    script = migrations.sql(
+        revision,
+        identity=identity,
+        users_table=users_table,
+        schema=schema,
+        concurrently=concurrently,
+    )
     sys.stdout.write(script)
 
 

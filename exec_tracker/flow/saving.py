@@ -22,7 +22,7 @@ from exec_tracker.flow.commands import Ask, Sleep
 from exec_tracker.flow.patience import ask_patiently, pauses
 from exec_tracker.policies import EventName
 from exec_tracker.repository import ExecutionRepository
-from exec_tracker.sqlstates import READ_ONLY, is_unstorable
+from exec_tracker.sqlstates import CONNECTION_REFUSED, READ_ONLY, is_unstorable
 from exec_tracker.types import Execution, ExecutionResult, ExecutionStatus
 
 if TYPE_CHECKING:
@@ -181,9 +181,14 @@ def _save(
 
 
 def _may_pass(error: StorageError | SchemaError) -> bool:
-    """Tell whether time may help: also a schema that is just being migrated, or a failover."""
+    """Tell whether time may help: also a schema that is just being migrated, or a failover.
+
+    A pooler in trouble refuses connections as if the password were wrong, and waiting costs less
+    than a result.
+    """
     if isinstance(error, StorageError):
-        return isinstance(error, TransientStorageError) or error.sqlstate == READ_ONLY
+        may_pass = {READ_ONLY, *CONNECTION_REFUSED}
+        return isinstance(error, TransientStorageError) or error.sqlstate in may_pass
     return True
 
 

@@ -21,6 +21,7 @@ from sqlalchemy import Connection, Engine, create_engine, pool
 
 from exec_tracker.migrations.drift import Drift, find_drifts
 from exec_tracker.migrations.environment import CONNECTION_KEY, WRITES_KEY
+from exec_tracker.migrations.explaining import connecting, in_our_errors
 from exec_tracker.migrations.hosting import include_object
 from exec_tracker.migrations.options import OPTIONS_KEY, VERSION_TABLE
 from exec_tracker.migrations.placement import schema_of
@@ -69,9 +70,13 @@ def upgrade(
     built concurrently. Without a target, EXEC_TRACKER_DATABASE_URL or DATABASE_URL is taken.
 
     Raises:
-        ConfigurationError: no database is configured, or the identity cannot be had.
-        SchemaError: the tables exist without a recorded revision; the message tells the stamp.
+        ConfigurationError: no database is configured, there is no such revision, or the identity
+            cannot be had.
+        SchemaError: the tables exist without a recorded revision, and the message tells the
+            stamp; or they are not as a revision expects them.
         SchemaTooNewError: the database is at a revision that this package does not know.
+        StorageError: the database refused the connection or a statement; TransientStorageError
+            where it may go better later.
     """
     options = _given(identity, users_table, schema, concurrently)
     with _prepared(target, options, writes=True) as config:
@@ -87,8 +92,10 @@ def downgrade(
     """Take the schema back to `revision`; going below a revision drops the data it holds.
 
     Raises:
-        ConfigurationError: no database is configured.
+        ConfigurationError: no database is configured, or there is no such revision.
+        SchemaError: the schema is not as a revision expects it.
         SchemaTooNewError: the database is at a revision that this package does not know.
+        StorageError: as `upgrade`.
     """
     with _prepared(target, _given(schema=schema), writes=True) as config:
         command.downgrade(config, revision)
@@ -98,7 +105,8 @@ def stamp(target: Target = None, revision: str = "head", *, schema: str | None =
     """Record `revision` without running anything: how a schema made by hand is adopted.
 
     Raises:
-        ConfigurationError: no database is configured.
+        ConfigurationError: no database is configured, or there is no such revision.
+        StorageError: as `upgrade`.
     """
     with _prepared(target, _given(schema=schema), writes=True) as config:
         command.stamp(config, revision)
@@ -109,8 +117,9 @@ def current(target: Target = None, *, schema: str | None = None) -> str | None:
 
     Raises:
         ConfigurationError: no database is configured.
+        StorageError: as `upgrade`.
     """
-    with _connected(target) as connection:
+    with in_our_errors(), _connected(target) as connection:
         opts = {"version_table": VERSION_TABLE, "version_table_schema": schema}
         return MigrationContext.configure(connection, opts=opts).get_current_revision()
 
@@ -123,8 +132,13 @@ def check(target: Target = None, *, schema: str | None = None) -> list[Drift]:
 
     Raises:
         ConfigurationError: no database is configured.
+        StorageError: as `upgrade`.
     """
-    with _connected(target) as connection, schema_of(connection, schema, make=False):
+    with (
+        in_our_errors(),
+        _connected(target) as connection,
+        schema_of(connection, schema, make=False),
+    ):
         return find_drifts(connection)
 
 
@@ -141,11 +155,12 @@ def sql(
     No database is asked, so `identity` is taken to be `supabase` unless told otherwise.
 
     Raises:
-        ConfigurationError: an option has a value that is none of those documented.
+        ConfigurationError: an option has a value that is none of those documented, or there is no
+            such revision.
     """
     config = _config(_given(identity, users_table, schema, concurrently))
     config.output_buffer = output = io.StringIO()
-    with _ONE_AT_A_TIME, _outer_run_preserved():
+    with in_our_errors(), _ONE_AT_A_TIME, _outer_run_preserved():
         command.upgrade(config, revision if ":" in revision else f"base:{revision}", sql=True)
     return output.getvalue()
 
@@ -181,7 +196,12 @@ def _config(options: dict[str, Any]) -> Config:
 @contextmanager
 def _prepared(target: Target, options: dict[str, Any], *, writes: bool) -> Iterator[Config]:
     config = _config(options)
-    with _ONE_AT_A_TIME, _connected(target) as connection, _outer_run_preserved():
+    with (
+        in_our_errors(),
+        _ONE_AT_A_TIME,
+        _connected(target) as connection,
+        _outer_run_preserved(),
+    ):
         config.attributes[CONNECTION_KEY] = connection
         config.attributes[WRITES_KEY] = writes
         yield config
@@ -191,9 +211,12 @@ def _connected(target: Target) -> AbstractContextManager[Connection]:
     if isinstance(target, Connection):
         return nullcontext(target)
     if isinstance(target, Engine):
-        return target.connect()
-    url = require_database_url() if target is None else normalise_url(target)
-    return create_engine(url, poolclass=pool.NullPool).connect()
+        engine = target
+    else:
+        url = require_database_url() if target is None else normalise_url(target)
+        engine = create_engine(url, poolclass=pool.NullPool)
+    with connecting():
+        return engine.connect()
 
 
 @contextmanager

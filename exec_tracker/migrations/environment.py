@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 
 from exec_tracker.errors import ExecTrackerError, SchemaTooNewError
 from exec_tracker.migrations.drift import COMPARISON
+from exec_tracker.migrations.explaining import connecting
 from exec_tracker.migrations.locking import exclusively
 from exec_tracker.migrations.options import OPTIONS_KEY, VERSION_TABLE, Options
 from exec_tracker.migrations.placement import schema_of, schema_script
@@ -136,7 +137,9 @@ def _connection(config: Config) -> Iterator[Connection]:
     configured = config.get_main_option("sqlalchemy.url")
     url = normalise_url(configured) if configured else require_database_url()
     engine = create_engine(url, poolclass=pool.NullPool)
-    with engine.connect() as connection:
+    with connecting():
+        connection = engine.connect()
+    with connection:
         yield connection
 
 

@@ -56,8 +56,29 @@ def test_a_database_that_does_not_exist_is_said_so(
 ) -> None:
     url = make_url(database_url).set(database="there_is_none")
     subject = new_subject(url.render_as_string(hide_password=False))
-    with pytest.raises(StorageError, match="there_is_none"):
+    with pytest.raises(StorageError, match="there_is_none") as caught:
         subject.get_execution("k")
+    assert caught.value.sqlstate == "3D000"
+    assert not isinstance(caught.value, TransientStorageError)
+
+
+def test_a_login_that_is_not_let_in_is_said_so_and_not_tried_again(
+    new_subject: NewSubject, database_url: str
+) -> None:
+    url = make_url(database_url).set(username="exec_tracker_nobody", password="secret")
+    subject = new_subject(url.render_as_string(hide_password=False))
+    calls = Calls()
+    for ask, argument in (
+        (subject.get_recent_executions, (uuid4(),)),
+        (subject.execute, (options("k", uuid4()), calls)),
+    ):
+        with pytest.raises(StorageError, match="refused the connection") as caught:
+            ask(*argument)
+        # The role does not exist: a server that asks for passwords does not tell.
+        assert caught.value.sqlstate in {"28000", "28P01"}
+        assert not isinstance(caught.value, TransientStorageError)
+        assert "secret" not in str(caught.value)
+    assert calls.count == 0
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
 
 from exec_tracker.settings import normalise_url
 from tests.integration.cli_support import CommandLine
@@ -68,6 +68,35 @@ def test_a_revision_that_does_not_exist_is_named(line: CommandLine) -> None:
     assert answer.status == 65
     assert "nonsense" in answer.err
     assert answer.err.count("\n") == 1
+
+
+def test_a_wrong_password_is_said_so_in_one_sentence(empty_database_url: str) -> None:
+    url = make_url(empty_database_url).set(username="exec_tracker_nobody", password="hidden")
+    line = CommandLine(url.render_as_string(hide_password=False))
+    for command in (("upgrade",), ("current",), ("check",), ("stamp", "head")):
+        answer = line("db", *command)
+        assert answer.status == 69
+        assert answer.err.count("\n") == 1
+        assert "refused the connection" in answer.err
+        assert "hidden" not in answer.err
+
+
+def test_a_script_builds_indexes_concurrently_if_told() -> None:
+    line = CommandLine(None)
+    assert "INDEX CONCURRENTLY" not in line("db", "sql").text
+    assert "INDEX CONCURRENTLY" not in line("db", "sql", "--no-concurrently").text
+    assert "INDEX CONCURRENTLY" in line("db", "sql", "--concurrently").text
+
+
+def test_without_concurrent_builds_an_upgrade_waits_for_no_older_transaction(
+    line: CommandLine, empty_database_url: str
+) -> None:
+    engine = create_engine(normalise_url(empty_database_url), isolation_level="REPEATABLE READ")
+    with engine.connect() as reader:
+        reader.execute(text("SELECT 1"))  # a concurrent build would wait for this snapshot
+        assert line("db", "upgrade", "--no-concurrently").status == 0
+    engine.dispose()
+    assert line("db", "check").status == 0
 
 
 def test_an_identity_that_does_not_exist_is_refused(line: CommandLine) -> None:

@@ -12,7 +12,7 @@ from exec_tracker.errors import (
     UnknownUserError,
 )
 from exec_tracker.failures import MAX_TEXT, failure_from_text, failure_of, storable_text
-from exec_tracker.sqlstates import is_unstorable, translate
+from exec_tracker.sqlstates import is_unstorable, translate, translate_connect
 
 
 class BrokenError(Exception):
@@ -131,3 +131,48 @@ def test_a_value_that_the_server_refuses_would_be_refused_again(
     sqlstate: str, *, refused: bool
 ) -> None:
     assert is_unstorable(StorageError(sqlstate=sqlstate)) is refused
+
+
+@pytest.mark.parametrize(
+    ("words", "sqlstate"),
+    [
+        ('connection to server failed: FATAL:  password authentication failed for "me"', "28P01"),
+        ("connection failed: fe_sendauth: no password supplied", "28P01"),
+        ('FATAL:  Peer authentication failed for user "me"', "28000"),
+        ('FATAL:  no pg_hba.conf entry for host "1.2.3.4", user "me"', "28000"),
+        ('FATAL:  role "me" does not exist', "28000"),
+        ('FATAL:  role "me" is not permitted to log in', "28000"),
+        ('FATAL:  database "mine" does not exist', "3D000"),
+        ('FATAL:  permission denied for database "mine"', "42501"),
+    ],
+)
+def test_a_refused_connection_is_known_by_its_words_where_there_is_no_state(
+    words: str, sqlstate: str
+) -> None:
+    error = translate_connect(RuntimeError(words))
+    assert (type(error), error.sqlstate, error.in_doubt) == (StorageError, sqlstate, False)
+
+
+@pytest.mark.parametrize("state", ["28000", "28P01", "3D000", "42501"])
+def test_a_refused_connection_is_known_by_its_state_whatever_the_words(state: str) -> None:
+    assert type(translate_connect(DriverError(state))) is StorageError
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "connection to server failed: Connection refused",
+        "FATAL:  sorry, too many clients already",
+        "FATAL:  the database system is starting up",
+        "FATAL:  Passwort-Authentifizierung für Benutzer »me« fehlgeschlagen",
+    ],
+)
+def test_any_other_failure_to_connect_may_pass(words: str) -> None:
+    assert type(translate_connect(RuntimeError(words))) is TransientStorageError
+
+
+def test_what_is_missing_is_said_with_where_it_was_looked_for() -> None:
+    error = translate(DriverError("42P01"), "app")
+    assert "In schema 'app'" in str(error)
+    assert "exec-tracker db upgrade --schema app" in str(error)
+    assert "give schema=" in str(translate(DriverError("42P01")))
