@@ -81,6 +81,16 @@ LINTS = {
            AND (has_function_privilege('anon', f.oid, 'EXECUTE')
                 OR has_function_privilege('authenticated', f.oid, 'EXECUTE'))
         """,
+    "the API can call a function": """
+        SELECT proname FROM pg_proc f
+         WHERE pronamespace = 'public'::regnamespace
+           AND (has_function_privilege('anon', f.oid, 'EXECUTE')
+                OR has_function_privilege('authenticated', f.oid, 'EXECUTE'))
+        """,
+    "a function runs as its definer": """
+        SELECT proname FROM pg_proc
+         WHERE pronamespace = 'public'::regnamespace AND prosecdef
+        """,
     "a foreign key has no index that starts with it": """
         SELECT k.conname FROM pg_constraint k
          WHERE k.contype = 'f' AND k.connamespace = 'public'::regnamespace
@@ -123,6 +133,7 @@ FOUND_BEFORE = {
     "several permissive policies for one role and action",
     "a policy asks for what the role claims to be",
     "a function's search path is its caller's",
+    "the API can call a function",
     "the API can read the history or the versions",
     "somebody may truncate",
 }
@@ -161,3 +172,37 @@ def test_the_linter_found_plenty_in_the_specified_schema(project: Engine) -> Non
     migrations.upgrade(project, "0002_exec_tracker_claim")
     with project.connect() as connection:
         assert set(findings(connection)) == FOUND_BEFORE
+
+
+CLAIM = "FUNCTION claim_workflow_execution_v1"
+COMPLETE = "FUNCTION complete_workflow_execution_v1"
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (f"ALTER {CLAIM} RESET search_path", {"a function's search path is its caller's"}),
+        (f"ALTER {COMPLETE} SET search_path = x", {"a function's search path is its caller's"}),
+        (f"GRANT EXECUTE ON {CLAIM} TO anon", {"the API can call a function"}),
+        (f"GRANT EXECUTE ON {COMPLETE} TO PUBLIC", {"the API can call a function"}),
+        (f"ALTER {COMPLETE} SECURITY DEFINER", {"a function runs as its definer"}),
+        (
+            f"ALTER {CLAIM} SECURITY DEFINER; GRANT EXECUTE ON {CLAIM} TO authenticated",
+            {
+                "a function runs as its definer",
+                "the API can call a function",
+                "the API can run a function as its definer",
+            },
+        ),
+    ],
+)
+def test_the_linter_would_see_a_function_that_lets_in_too_much(
+    project: Engine, change: str, found: set[str]
+) -> None:
+    migrations.upgrade(project)
+    with project.begin() as connection:
+        connection.exec_driver_sql(change)
+        seen = findings(connection)
+    assert set(seen) == found
+    assert all(len(names) == 1 for names in seen.values())
+    assert migrations.check(project) != []

@@ -57,6 +57,17 @@ OPERATIONS = {
         "DELETE": "DELETE FROM exec_tracker_alembic_version RETURNING NULL",
         "TRUNCATE": "TRUNCATE exec_tracker_alembic_version",
     },
+    "EXECUTE of functions": {
+        "`claim_workflow_execution_v1`": (
+            "SELECT NULL FROM claim_workflow_execution_v1('new', 'w', NULL, '{alice}', NULL, NULL,"
+            " NULL, NULL, '{alice}', NULL, 60, '2s')"
+        ),
+        # Counted: the one row, also where nothing is completed.
+        "`complete_workflow_execution_v1`": (
+            "SELECT NULL FROM (SELECT count(*)"
+            " FROM complete_workflow_execution_v1('{alice}', '{alice}', '1', '2s')) AS done"
+        ),
+    },
 }
 
 ROWS = """
@@ -137,7 +148,7 @@ def as_markdown(matrix: dict[str, dict[str, dict[str, str]]]) -> str:
     for table, actors in matrix.items():
         operations = list(OPERATIONS[table])
         lines += [
-            f"### `{table}`",
+            f"### {table}" if " " in table else f"### `{table}`",
             "",
             f"| | {' | '.join(operations)} |",
             f"|---|{'---|' * len(operations)}",
