@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from exec_tracker import migrations
+from tests.support.alembic_host import alembic_host
+
 if TYPE_CHECKING:
+    from pathlib import Path
     from uuid import UUID
 
     from tests.packaging.conftest import Environment
@@ -73,6 +77,17 @@ def test_it_upgrades_a_database_and_executes(
 ) -> None:
     said = environment.run(environment.python, "-c", UPGRADE_AND_EXECUTE, empty_database_url)
     assert said.splitlines() == ["['done', 'done']", "both"]
+
+
+def test_a_hosts_alembic_finds_our_revisions_by_the_packages_name(
+    environment: Environment, empty_database_url: str, tmp_path: Path
+) -> None:
+    settings = alembic_host(tmp_path, "exec_tracker:_alembic/versions")
+    alembic = (environment.python, "-m", "alembic", "-c", settings)
+    environment.run(*alembic, "upgrade", "heads", HOST_DATABASE_URL=empty_database_url)
+    said = environment.run(*alembic, "check", HOST_DATABASE_URL=empty_database_url)
+    assert "No new upgrade operations detected" in said
+    assert migrations.check(empty_database_url) == []
 
 
 def test_a_database_migrated_by_the_source_tree_needs_no_upgrade(
