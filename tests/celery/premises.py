@@ -29,11 +29,13 @@ ROOT = Path(__file__).parents[2]
 PATIENCE = 90.0
 
 
-def wait_until(holds: Callable[[], Any], what: str) -> Any:
+def wait_until(
+    holds: Callable[[], Any], what: str, said: Callable[[], str] = lambda: "nothing"
+) -> Any:
     """Block until something holds, and return it."""
     deadline = time.monotonic() + PATIENCE
     while not (held := holds()):
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        assert time.monotonic() < deadline, f"waited in vain for {what}; said was: {said()}"
         time.sleep(0.02)
     return held
 
@@ -152,7 +154,7 @@ class Premises:
 
     def outcome(self, sent: Sent) -> Any:
         """Wait for the end of a task, and return its result or its exception."""
-        wait_until(lambda: sent.has_ended, f"the end of a task: {self.said()}")
+        wait_until(lambda: sent.has_ended, "the end of a task", self.said)
         return sent.result
 
     def effects(self, name: str) -> int:
@@ -162,7 +164,7 @@ class Premises:
 
     def wait_until_begun(self, name: str) -> None:
         """Block until a held task has begun."""
-        wait_until((self.folder / f"{name}.begun").exists, f"{name} to begin: {self.said()}")
+        wait_until((self.folder / f"{name}.begun").exists, f"{name} to begin", self.said)
 
     def kill_child(self, name: str) -> None:
         """Kill the process in which a held task runs."""

@@ -67,7 +67,7 @@ def flaky(name: str, failures: int) -> int:
 @app.task(base=Shop, bind=True, name="by_hand")
 def by_hand(self: Shop, name: str) -> dict[str, Any]:
     if happen(name) == 1:
-        raise self.retry(exc=ConnectionError("by hand"), countdown=0)
+        raise self.retry(exc=ConnectionError("by hand"))
     context = self.execution_context
     return {
         "key": context.idempotency_key,

@@ -35,14 +35,16 @@ def shop(
 
 def retried(shop: Premises, *sent: Sent) -> None:
     """Wait until one of the tasks was sent away to come back later."""
-    wait_until(lambda: any(one.state == "RETRY" for one in sent), f"a retry: {shop.said()}")
+    wait_until(lambda: any(one.state == "RETRY" for one in sent), "a retry", shop.said)
 
 
 def test_a_message_delivered_twice_has_one_effect_and_one_result(shop: Premises, name: str) -> None:
     sent = [shop.send("charge", name, key=name) for _ in range(2)]
     assert [shop.outcome(one) for one in sent] == [{"charge": 1}] * 2
     again = shop.send("charge", name, key=name)
-    wait_until(lambda: shop.said().count(f"[{name}] succeeded") >= 3, "the third delivery")
+    wait_until(
+        lambda: shop.said().count(f"[{name}] succeeded") >= 3, "the third delivery", shop.said
+    )
     assert shop.outcome(again) == {"charge": 1}
     assert shop.effects(name) == 1
 
@@ -128,7 +130,7 @@ def test_a_tracker_used_before_the_fork_keeps_its_leases_alive_in_the_children(
     sent = shop.send("inherit", name, key=name)
     shop.wait_until_begun(name)
     first = shop.execution(name).lease_expires_at
-    wait_until(lambda: shop.execution(name).lease_expires_at != first, "a heartbeat")
+    wait_until(lambda: shop.execution(name).lease_expires_at != first, "a heartbeat", shop.said)
     shop.release(name)
     assert shop.outcome(sent) == 1
     assert shop.tracker.get_attempts(name) == []

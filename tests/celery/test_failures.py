@@ -103,7 +103,7 @@ def test_a_task_comes_back_when_the_database_does_and_that_is_no_retry(
     distant = server.set(host="127.0.0.1", port=port).render_as_string(hide_password=False)
     (shop.folder / "distant_url").write_text(distant)
     sent = shop.send("dark", name, key=name)
-    wait_until(lambda: sent.state == "RETRY", f"it to come back: {shop.said()}")
+    wait_until(lambda: sent.state == "RETRY", "it to come back", shop.said)
     with contextlib.closing(Proxy(str(server.host), server.port or 5432, at=port)):
         assert shop.outcome(sent) == 1
     assert shop.tracker.get_attempts(name) == []

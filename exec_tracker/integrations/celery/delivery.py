@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 # Long enough not to press a database that is just starting.
 _STORAGE_PAUSE = timedelta(seconds=5)
+# Celery notes that a task is to be retried after it has sent the message. Sooner than this, that
+# note may take the place of what the next delivery came to.
+_SOONEST = timedelta(seconds=0.5)
 # Marks a message that stands for one that was delivered again, whose run may be dead: not to be
 # dropped as a duplicate, since nobody else would find out.
 _KEPT = "exec_tracker_kept"
@@ -123,7 +126,7 @@ class Delivery:
         request = self._request
         if after is None or request.called_directly or request.is_eager:
             return
-        seconds = max(after.total_seconds(), 0.0)
+        seconds = max(after, _SOONEST).total_seconds()
         again = self._task.signature_from_request(
             request,
             countdown=seconds,
