@@ -19,6 +19,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, Engine, create_engine, pool
 
+from exec_tracker.connections import engine_options
 from exec_tracker.migrations.drift import Drift, find_drifts
 from exec_tracker.migrations.environment import CONNECTION_KEY, WRITES_KEY
 from exec_tracker.migrations.explaining import connecting, in_our_errors
@@ -214,7 +215,7 @@ def _connected(target: Target) -> AbstractContextManager[Connection]:
         engine = target
     else:
         url = require_database_url() if target is None else normalise_url(target)
-        engine = create_engine(url, poolclass=pool.NullPool)
+        engine = create_engine(url, poolclass=pool.NullPool, **engine_options(url))
     with connecting():
         return engine.connect()
 

@@ -13,6 +13,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, create_engine, pool
 from sqlalchemy.exc import OperationalError
 
+from exec_tracker.connections import engine_options
 from exec_tracker.errors import ExecTrackerError, SchemaTooNewError
 from exec_tracker.migrations.drift import COMPARISON
 from exec_tracker.migrations.explaining import connecting
@@ -136,7 +137,7 @@ def _connection(config: Config) -> Iterator[Connection]:
         return
     configured = config.get_main_option("sqlalchemy.url")
     url = normalise_url(configured) if configured else require_database_url()
-    engine = create_engine(url, poolclass=pool.NullPool)
+    engine = create_engine(url, poolclass=pool.NullPool, **engine_options(url))
     with connecting():
         connection = engine.connect()
     with connection:

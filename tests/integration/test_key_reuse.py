@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy.engine import make_url
 
 from exec_tracker import ExecutionExistsError, IdempotencyKeyReusedError, KeyScope
 from tests.support.executors import Calls, options
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from uuid import UUID
 
     from tests.support.database import Database
@@ -142,30 +145,30 @@ def test_creating_an_execution_twice_shows_it_to_its_own_user_only(
     assert theirs.value.execution is None
 
 
-def test_a_row_hidden_by_row_security_is_an_opaque_conflict(
-    new_subject: NewSubject, user_id: UUID, other_user_id: UUID, database: Database
-) -> None:
-    new_subject().execute(options("k", user_id), Calls(SECRET))
-    database.run(
-        "DO $$ BEGIN CREATE ROLE exec_tracker_test_tenant LOGIN PASSWORD 'tenant'; "
-        "EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
-    )
-    database.run("GRANT ALL ON ALL TABLES IN SCHEMA public TO exec_tracker_test_tenant")
-    database.run("GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO exec_tracker_test_tenant")
-    database.run("GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO exec_tracker_test_tenant")
+@pytest.fixture
+def tenant(database: Database, other_user_id: UUID) -> Iterator[str]:
+    """Make a role that may do everything with one user's rows, and return its URL."""
+    name = f"exec_tracker_tenant_{secrets.token_hex(4)}"
+    database.run(f"CREATE ROLE {name} LOGIN PASSWORD '{name}'")
+    for what in ("ALL ON ALL TABLES", "EXECUTE ON ALL FUNCTIONS", "ALL ON ALL SEQUENCES"):
+        database.run(f"GRANT {what} IN SCHEMA public TO {name}")
     for action, clause in (("INSERT", "WITH CHECK"), ("SELECT", "USING"), ("UPDATE", "USING")):
         database.run(
             f"CREATE POLICY own_{action} ON workflow_executions FOR {action} "
-            f"TO exec_tracker_test_tenant {clause} (user_id = '{other_user_id}')"
+            f"TO {name} {clause} (user_id = '{other_user_id}')"
         )
-    tenant = new_subject(_as_tenant(database.url))
-    assert tenant.execute(options("free", other_user_id), Calls()).cached is False
-    error = refusal(tenant, options("k", other_user_id))
+    url = make_url(database.url).set(username=name, password=name)
+    yield url.render_as_string(hide_password=False)
+    # Roles belong to the server, which may be somebody's.
+    database.run(f"DROP OWNED BY {name}")
+    database.run(f"DROP ROLE {name}")
+
+
+def test_a_row_hidden_by_row_security_is_an_opaque_conflict(
+    new_subject: NewSubject, tenant: str, user_id: UUID, other_user_id: UUID
+) -> None:
+    new_subject().execute(options("k", user_id), Calls(SECRET))
+    subject = new_subject(tenant)
+    assert subject.execute(options("free", other_user_id), Calls()).cached is False
+    error = refusal(subject, options("k", other_user_id))
     assert SECRET not in f"{error} {vars(error)}"
-
-
-def _as_tenant(url: str) -> str:
-    from sqlalchemy.engine import make_url
-
-    tenant = make_url(url).set(username="exec_tracker_test_tenant", password="tenant")
-    return tenant.render_as_string(hide_password=False)
