@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from exec_tracker import statements as sql
+from exec_tracker.repository.arguments import (
+    Claim,
+    Failure,
+    NewExecution,
+    claim_arguments,
+    displaced_arguments,
+    failure_arguments,
+    new_arguments,
+    seen_arguments,
+)
 from exec_tracker.snapshots import attempt_snapshot, snapshot
 from exec_tracker.sqlstates import translate
-from exec_tracker.types import AttemptOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,48 +30,10 @@ if TYPE_CHECKING:
     from exec_tracker.statements import Statement
     from exec_tracker.types import Execution, ExecutionAttempt
 
+__all__ = ["Claim", "ExecutionRepository", "Failure", "NewExecution"]
+
 # How long a statement waits for another transaction that holds the same key.
 LOCK_TIMEOUT = timedelta(seconds=2)
-
-
-@dataclass(frozen=True, slots=True)
-class NewExecution:
-    """What a row is made of when it is inserted."""
-
-    id: str
-    workflow_id: str
-    workflow_name: str | None
-    user_id: UUID
-    actor: str | None
-    parameters_json: str | None
-    fingerprint: str
-    # The W3C traceparent of the trace that asks for it.
-    trace_context: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """Who takes an attempt, and for how long it is believed; no lease is believed for ever."""
-
-    token: UUID
-    claimed_by: str | None
-    lease: timedelta | None
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """What is stored about an attempt that did not complete."""
-
-    message: str
-    error: dict[str, Any]
-    history: dict[str, Any]
-    retry_delay: timedelta | None = None
-
-    @property
-    def outcome(self) -> AttemptOutcome:
-        """How the history calls it."""
-        unknown = self.error.get("outcome_unknown", False)
-        return AttemptOutcome.ABANDONED if unknown else AttemptOutcome.FAILED
 
 
 class ExecutionRepository:
@@ -90,7 +60,7 @@ class ExecutionRepository:
 
     def insert(self, new: NewExecution) -> Execution | None:
         """Insert the row as `pending`; None where the key exists."""
-        return self._one(sql.INSERT_EXECUTION, **_new_arguments(new))
+        return self._one(sql.INSERT_EXECUTION, **new_arguments(new))
 
     def claim(self, new: NewExecution, claim: Claim) -> Execution | None:
         """Insert the row as `running` under the claim, or read the row that stands there.
@@ -98,7 +68,7 @@ class ExecutionRepository:
         Whose it is tells the claim token. None where the row may not be seen, or was purged
         between the two.
         """
-        return self._one(sql.CLAIM_EXECUTION, **_new_arguments(new), **_claim_arguments(claim))
+        return self._one(sql.CLAIM_EXECUTION, **new_arguments(new), **claim_arguments(claim))
 
     def claim_many(self, asked: Sequence[tuple[NewExecution, Claim]]) -> dict[str, Execution]:
         """Do the same for many keys in two statements at most; what may not be seen is missing.
@@ -106,7 +76,7 @@ class ExecutionRepository:
         One key that cannot be claimed (a user that does not exist, a lock that does not come free)
         fails them all: nothing was claimed then.
         """
-        rows = [{**_new_arguments(new), **_claim_arguments(claim)} for new, claim in asked]
+        rows = [{**new_arguments(new), **claim_arguments(claim)} for new, claim in asked]
         standing = self._by_id(sql.CLAIM_MANY, rows=json.dumps(rows))
         others = [new.id for new, _ in asked if new.id not in standing]
         if others:
@@ -130,15 +100,15 @@ class ExecutionRepository:
             increment=int(counts),
             fingerprint=None if new is None else new.fingerprint,
             trace_context=None if new is None else new.trace_context,
-            **_claim_arguments(claim),
-            **_seen_arguments(seen),
-            **_displaced_arguments(seen, "its lease expired and the execution was taken over"),
+            **claim_arguments(claim),
+            **seen_arguments(seen),
+            **displaced_arguments(seen, "its lease expired and the execution was taken over"),
         )
 
     def go_on(self, execution_id: str, claim: Claim, attempt: int) -> Execution | None:
         """Renew one's own claim, as this attempt: the next one where work begins only now."""
         return self._one(
-            sql.CONTINUE_CLAIM, id=execution_id, attempt=attempt, **_claim_arguments(claim)
+            sql.CONTINUE_CLAIM, id=execution_id, attempt=attempt, **claim_arguments(claim)
         )
 
     def complete(self, execution_id: str, token: UUID, result_json: str) -> Execution | None:
@@ -159,7 +129,7 @@ class ExecutionRepository:
             sql.COMPLETE_UNCLAIMED,
             token=str(uuid4()),
             result=result_json,
-            **_seen_arguments(seen),
+            **seen_arguments(seen),
         )
 
     def fail(self, execution_id: str, token: UUID, failure: Failure) -> Execution | None:
@@ -169,7 +139,7 @@ class ExecutionRepository:
             id=execution_id,
             token=str(token),
             seen_status="running",
-            **_failure_arguments(failure),
+            **failure_arguments(failure),
         )
 
     def fail_unclaimed(self, seen: Execution, failure: Failure) -> Execution | None:
@@ -177,16 +147,16 @@ class ExecutionRepository:
         return self._one(
             sql.FAIL_UNCLAIMED,
             token=str(uuid4()),
-            **_seen_arguments(seen),
-            **_failure_arguments(failure),
+            **seen_arguments(seen),
+            **failure_arguments(failure),
         )
 
     def reset(self, seen: Execution) -> Execution | None:
         """Make the row pending again if it is still as `seen` and no lease is live."""
         return self._one(
             sql.RESET_EXECUTION,
-            **_seen_arguments(seen),
-            **_displaced_arguments(seen, "its outcome was unknown and the execution was reset"),
+            **seen_arguments(seen),
+            **displaced_arguments(seen, "its outcome was unknown and the execution was reset"),
         )
 
     def renew(self, claims: Sequence[tuple[str, UUID, timedelta]]) -> dict[UUID, bool]:
@@ -257,56 +227,3 @@ class ExecutionRepository:
     def _by_id(self, statement: Statement, **parameters: Any) -> dict[str, Execution]:
         found = map(snapshot, self.fetch(statement, **parameters))
         return {execution.id: execution for execution in found}
-
-
-def _new_arguments(new: NewExecution) -> dict[str, Any]:
-    return {
-        "id": new.id,
-        "workflow_id": new.workflow_id,
-        "workflow_name": new.workflow_name,
-        "user_id": str(new.user_id),
-        "actor": new.actor,
-        "parameters": new.parameters_json,
-        "fingerprint": new.fingerprint,
-        "trace_context": new.trace_context,
-    }
-
-
-def _claim_arguments(claim: Claim) -> dict[str, Any]:
-    return {
-        "token": str(claim.token),
-        "claimed_by": claim.claimed_by,
-        "lease": _seconds(claim.lease),
-    }
-
-
-def _seen_arguments(seen: Execution) -> dict[str, Any]:
-    return {
-        "id": seen.id,
-        "seen_status": str(seen.status),
-        "seen_attempt": seen.attempt,
-        "seen_token": None if seen.claim_token is None else str(seen.claim_token),
-    }
-
-
-def _displaced_arguments(seen: Execution, reason: str) -> dict[str, Any]:
-    history = {"type": "Abandoned", "message": reason, "outcome_unknown": True}
-    return {
-        "seen_claimed_by": seen.claimed_by,
-        "seen_started_at": seen.started_at and seen.started_at.isoformat(),
-        "history_error": json.dumps(history),
-    }
-
-
-def _failure_arguments(failure: Failure) -> dict[str, Any]:
-    return {
-        "error_message": failure.message,
-        "error": json.dumps(failure.error),
-        "outcome": str(failure.outcome),
-        "history_error": json.dumps(failure.history),
-        "retry_delay": _seconds(failure.retry_delay),
-    }
-
-
-def _seconds(duration: timedelta | None) -> float | None:
-    return None if duration is None else duration.total_seconds()
