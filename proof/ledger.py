@@ -116,6 +116,9 @@ class Ledger:
         )
         return [row["outcome"] for row in rows]
 
+    def calm(self) -> None:
+        """Have functions do no more than their effect from now on; for ledgers whose do more."""
+
     def problems(self) -> list[str]:
         """Return what is wrong with what was written; for ledgers that write more."""
         return []

@@ -61,6 +61,7 @@ def drill(
             longest = max(longest, load.wait_for_answers(strike()))
             count += 1
     leaked = load.close()
+    ledger.calm()
     found = load.audit()
     found.problems += ledger.problems()
     ledger.close()

@@ -60,7 +60,12 @@ class CrosswiseLedger(Ledger):
     def __init__(self, url: str) -> None:
         """Make the accounts too."""
         super().__init__(url)
+        self._dawdles = True
         self.query(_ACCOUNTS)
+
+    def calm(self) -> None:
+        """Have no function dawdle any more: what is open is to be settled."""
+        self._dawdles = False
 
     def inside(self, key: str) -> Write:
         """Write as the others do, and change two accounts in the same transaction."""
@@ -69,11 +74,8 @@ class CrosswiseLedger(Ledger):
         def write(session: Session) -> dict[str, Any]:
             for account in random.sample(range(1, 5), 2):
                 session.execute(_CHANGE, {"id": account})
-                dawdle = random.random()  # noqa: S311 # needs no secrecy
-                if dawdle < 0.05:  # noqa: PLR2004 # one in twenty
-                    time.sleep(_IDLE_SECONDS)
-                elif dawdle < 0.1:  # noqa: PLR2004 # as above
-                    session.execute(_DAWDLE, {"seconds": _SLOW_SECONDS})
+                if self._dawdles:
+                    _dawdle(session)
             done: dict[str, Any] = effect(session)
             return done
 
@@ -86,6 +88,15 @@ class CrosswiseLedger(Ledger):
         if changes != 2 * effects:
             return [f"{effects} transactions changed accounts {changes} times"]
         return []
+
+
+def _dawdle(session: Session) -> None:
+    """Let one time-out or another strike, now and then."""
+    chance = random.random()  # noqa: S311 # needs no secrecy
+    if chance < 0.05:  # noqa: PLR2004 # one in twenty
+        time.sleep(_IDLE_SECONDS)
+    elif chance < 0.1:  # noqa: PLR2004 # as above
+        session.execute(_DAWDLE, {"seconds": _SLOW_SECONDS})
 
 
 _CHANGE = text("UPDATE proof_accounts SET changes = changes + 1 WHERE id = :id")

@@ -25,7 +25,7 @@ from proof.soak.storm import Storm
 from proof.soak.striking import Striking
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _SETTINGS = {"fsync": "off", "full_page_writes": "off", "max_connections": "100"}
 PLACES = 4
@@ -70,8 +70,13 @@ class Soak:
         return self.audit.problems
 
 
-def soak(seed: int, minutes: float, severity: Severity | None = None) -> Soak:
-    """Run rounds until the time is over, or until one has found something."""
+def soak(
+    seed: int,
+    minutes: float,
+    severity: Severity | None = None,
+    enough: Callable[[Soak], bool] | None = None,
+) -> Soak:
+    """Run rounds until the time is over, that is `enough`, or one of them has found something."""
     severity = severity or Severity()
     done = Soak(seed)
     began = time.monotonic()
@@ -82,6 +87,8 @@ def soak(seed: int, minutes: float, severity: Severity | None = None) -> Soak:
             _Round(server, f"{seed}.{done.rounds}", severity).run(done, seconds)
             done.seconds = time.monotonic() - began
             _tell(done)
+            if enough is not None and enough(done):
+                break
     return done
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # Between these messages a statement has, or has not, arrived, been done, or been answered for.
 TURNING_POINTS = frozenset({"Query", "Execute", "Sync", "CommandComplete", "ReadyForQuery"})
-_SAMPLE = 30
+_SAMPLE = 15
 
 
 @pytest.fixture(params=DRIVERS)
@@ -34,7 +34,15 @@ def wire(request: pytest.FixtureRequest, database_url: str) -> Iterator[Wire]:
     wire.close()
 
 
-@pytest.mark.parametrize("name", ["external", "transactional", "transactional, replaying"])
+def _cases() -> Iterator[tuple[str, str]]:
+    for driver in DRIVERS:
+        yield driver, "external"
+        if "URL" not in driver:  # its sessions are as the others'
+            yield driver, "transactional"
+            yield driver, "transactional, replaying"
+
+
+@pytest.mark.parametrize(("wire", "name"), list(_cases()), indirect=["wire"])
 def test_a_call_whose_connection_is_reset_at_a_turning_point_has_one_effect_and_one_answer(
     wire: Wire, name: str
 ) -> None:
