@@ -20,6 +20,7 @@ from exec_tracker.migrations.explaining import connecting
 from exec_tracker.migrations.locking import exclusively
 from exec_tracker.migrations.options import OPTIONS_KEY, VERSION_TABLE, Options
 from exec_tracker.migrations.placement import schema_of, schema_script
+from exec_tracker.migrations.triggers import tell_of_triggers
 from exec_tracker.settings import normalise_url, require_database_url
 from exec_tracker.sqlstates import LOCK_NOT_AVAILABLE, sqlstate_of
 
@@ -109,6 +110,8 @@ def _run_online(config: Config, options: Options) -> None:
                 _LOG.info("Others hold the lock that this revision needs; trying again.")
                 time.sleep(_LOCK_PAUSE_SECONDS)
             else:
+                if _writes(config):
+                    tell_of_triggers(connection)
                 return
 
 
