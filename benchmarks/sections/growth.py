@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks.crew import FRESH, REPLAY
 from benchmarks.filling import fill
+from benchmarks.growth_tables import rows_of_index_sets
 from benchmarks.keys import RANDOM, TIME_ORDERED
 from benchmarks.lanes import Lane
 from benchmarks.listing import Reader
@@ -63,7 +64,9 @@ def _measure(
     style = tables[0].style
     wal = {str(table.rows): written(table.url, style, options.counted) for table in tables}
     told("WAL")
-    sets = index_sets(tables[-1].url, style, options.counted)
+    size = rows_of_index_sets([table.rows for table in tables])
+    url = next(table.url for table in tables if table.rows == size)
+    sets = index_sets(url, style, options.counted)
     told("index sets")
     return {"rates": rates, "calls": calls, "wal": wal, "sizes": sizes, "index_sets": sets}
 
