@@ -24,8 +24,8 @@ _SUSPICIOUS_SECONDS = 0.002
 
 # What may happen when an actor's turn comes: its next step; its process dies; the connection breaks
 # before the statement has arrived; the statement arrives and its answer does not; the server
-# refuses the statement for good.
-Turn = Literal["step", "vanish", "drop", "cut", "refuse"]
+# refuses the statement for good; somebody presses Ctrl-C.
+Turn = Literal["step", "vanish", "drop", "cut", "refuse", "interrupt"]
 
 
 class VanishedError(BaseException):

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from exec_tracker.types import ExecutionResult
-from proof.cast import LEASE, MODES, contender, further_actors
+from proof.cast import further_actors
+from proof.contenders import contender
 from proof.cooperation import VanishedError
 from proof.judge import Judge
+from proof.roles import LEASE, MODES
 from proof.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -19,8 +21,10 @@ if TYPE_CHECKING:
     from proof.world import Actor, World
 
 _STATES = ("absent", "pending", "running, expired", "failed, retryable")
-FAULTS: tuple[Turn, ...] = ("vanish", "drop", "cut", "refuse")
+FAULTS: tuple[Turn, ...] = ("vanish", "drop", "cut", "refuse", "interrupt")
 _MOST_TURNS = 40
+# What leaves a backend behind that has the statement, and will commit it or not.
+_LEAVING = frozenset({"vanish", "cut", "interrupt"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,7 @@ def _points(world: World, mode: str, state: str) -> list[tuple[int, Turn, bool]]
             label = world.actors[0].turns.label
             left_behind = label.startswith("commit ") and "transaction" not in label
             faults = [turn for index, turn in world.choices() if index == 0 and turn != "step"]
-            points += [(number, turn, left_behind and turn in {"vanish", "cut"}) for turn in faults]
+            points += [(number, turn, left_behind and turn in _LEAVING) for turn in faults]
             world.take((0, "step"))
             if world.actors[0].turns.is_done:
                 return points

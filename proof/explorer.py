@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from proof.judge import BrokenInvariantError, Judge
+from proof.answers import BrokenInvariantError
+from proof.independence import Witness
+from proof.judge import Judge
 
 if TYPE_CHECKING:
+    from proof.independence import Footprint
     from proof.scenario import Choice, Scenario
     from proof.world import World
 
@@ -30,6 +33,7 @@ class Tally:
     executed: int = 0
     turns: int = 0
     states: int = 0
+    left_out: int = 0
     is_complete: bool = True
     seconds: float = 0.0
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -38,12 +42,29 @@ class Tally:
 
 @dataclass
 class _Frame:
-    """A state on the path: what may come next, and what has been tried."""
+    """A state on the path: what may come next, what has been tried, and what need not be."""
 
     key: Any
+    possible: list[Choice]
     choices: list[Choice]
+    asleep: dict[Choice, Footprint]
     tried: int = 0
     schedules: int = 0
+    taken: dict[Choice, Footprint] = field(default_factory=dict)
+
+    def sleeping(self) -> dict[Choice, Footprint]:
+        """Return the turns that need not come after the current one.
+
+        They were tried before it, here or further up, and its order with them makes no difference.
+        """
+        *earlier, current = self.choices[: self.tried + 1]
+        print_of = self.taken[current]
+        candidates = {**self.asleep, **{choice: self.taken[choice] for choice in earlier}}
+        return {
+            choice: other
+            for choice, other in candidates.items()
+            if other.is_independent_of(print_of)
+        }
 
 
 class Explorer:
@@ -52,11 +73,22 @@ class Explorer:
     With `merging` a state that was reached before by other turns is not gone into again: what can
     follow is known, and the schedules through it are counted without being run. A state is the
     committed row and history, every answer that every actor got, and what the judge remembers.
+
+    With `reducing`, of the orders of turns that make no difference to each other one is tried, by
+    sleep sets: what was tried before another turn that it is independent of is not tried after it.
     """
 
-    def __init__(self, world: World, *, merging: bool, seconds: float = float("inf")) -> None:
+    def __init__(
+        self,
+        world: World,
+        *,
+        merging: bool,
+        reducing: bool = False,
+        seconds: float = float("inf"),
+    ) -> None:
         self._world = world
         self._merging = merging
+        self._reducing = reducing
         self._seconds = seconds
         self._known: dict[Any, int] = {}
         self._path: list[_Frame] = []
@@ -91,13 +123,18 @@ class Explorer:
         judge.check_beginning()
         tally.executed += 1
         for depth, frame in enumerate(self._path):
-            choice = frame.choices[frame.tried]
-            actor = world.take(choice)
-            tally.turns += 1
-            judge.check(actor, world.stage.look())
+            self._take(frame, judge, tally)
             if depth + 1 < len(self._path):
-                self._check_repetition(scenario, depth, self._path[depth + 1].choices)
+                self._check_repetition(scenario, depth, self._path[depth + 1].possible)
         return self._go_on(judge, tally)
+
+    def _take(self, frame: _Frame, judge: Judge, tally: Tally) -> None:
+        world, choice = self._world, frame.choices[frame.tried]
+        witness = Witness(world, choice, judge.before)
+        actor = world.take(choice)
+        tally.turns += 1
+        judge.check(actor, world.stage.look())
+        frame.taken[choice] = witness.footprint(judge.before)
 
     def _check_repetition(self, scenario: Scenario, depth: int, before: list[Choice]) -> None:
         now = self._world.choices()
@@ -108,27 +145,36 @@ class Explorer:
             raise Nondeterminism(f"{depth}: {before} → {now} {where} {self._story(scenario)}")
 
     def _go_on(self, judge: Judge, tally: Tally) -> int:
-        world = self._world
         while True:
-            choices = world.choices()
-            if not choices:
-                tally.outcomes[_ending(world)] += 1
-                found = 1
+            frame, found = self._arrive(judge, tally)
+            if frame is None:
                 break
-            key = hash((world.state(judge.before), judge.essence())) if self._merging else None
-            known = self._known.get(key) if key is not None else None
-            if known is not None:
-                found = known
-                break
-            self._path.append(_Frame(key, choices))
+            self._path.append(frame)
             if len(self._path) > _MOST_TURNS:
                 raise BrokenInvariantError("it does not end")
-            actor = world.take(choices[0])
-            tally.turns += 1
-            judge.check(actor, world.stage.look())
+            self._take(frame, judge, tally)
         if self._path:
             self._path[-1].schedules += found
         return found
+
+    def _arrive(self, judge: Judge, tally: Tally) -> tuple[_Frame | None, int]:
+        """Look where the last turn has led: further, or to an end, with what it counts."""
+        world = self._world
+        possible = world.choices()
+        if not possible:
+            tally.outcomes[_ending(world)] += 1
+            return None, 1
+        asleep = self._path[-1].sleeping() if self._reducing and self._path else {}
+        choices = [choice for choice in possible if choice not in asleep]
+        if not choices:
+            tally.left_out += 1
+            return None, 0
+        key = None
+        if self._merging:
+            key = hash((world.state(judge.before), judge.essence(), frozenset(asleep)))
+            if key in self._known:
+                return None, self._known[key]
+        return _Frame(key, possible, choices, asleep), 0
 
     def _backtrack(self) -> bool:
         while self._path:

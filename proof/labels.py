@@ -6,6 +6,9 @@ RUNS = "run the function"
 COMMITS = "commit the transaction"
 HOST_ENDS = "the host ends its transaction"
 TIME_PASSES = "a lease's time passes"
+SEES = "see which leases are held"
+# Where a transaction ends, and what it wrote can be seen.
+ENDS = frozenset({COMMITS, HOST_ENDS})
 
 # Reads take no lock, and renewals and purges skip what somebody else has locked. All other
 # statements may wait.

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from exec_tracker import sessions, statements, transitions
 from exec_tracker.flow.commands import Invoke
-from exec_tracker.flow.saving import save_failure, save_result
+from exec_tracker.flow.saving import save_failure, save_result, withdraw
 from exec_tracker.repository import Claim, ExecutionRepository
 from exec_tracker.statements import CLAIM_EXECUTION
 from exec_tracker.statements.rendering import _SHARED  # the part that one mutation leaves out
@@ -97,6 +97,21 @@ def saving_in_the_try(plan_: Any, held: Any, lease: Any) -> Any:
     except BaseException as exc:
         yield from save_failure(plan_, held, exc, started=invoke.started)
         raise
+
+
+def withdraw_as_fresh(plan_: Any, pursuit: Any, interrupt: BaseException) -> Any:
+    """Forget, when a claim is interrupted, that it displaced an unknown outcome."""
+    return withdraw(plan_, replace(pursuit, over_unknown=False), interrupt)
+
+
+def fail_as_fresh(plan_: Any, held: Any, error: BaseException, **settings: Any) -> Any:
+    """Forget, when a caller is interrupted before the function, what the claim displaced."""
+    return save_failure(plan_, replace(held, over_unknown=False), error, **settings)
+
+
+def fail_as_unstarted(plan_: Any, held: Any, error: BaseException, **settings: Any) -> Any:
+    """Take a function that was interrupted for one that had not begun."""
+    return save_failure(plan_, held, error, **{**settings, "started": False})
 
 
 _ORIGINAL_CONFLICT = transitions._conflict  # noqa: SLF001 # what is mutated is private

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exec_tracker import sessions, transitions
-from exec_tracker.flow import plan, running, saving
+from exec_tracker.flow import obtaining, plan, running, saving
 from exec_tracker.models.functions import CLAIM_FUNCTION, COMPLETE_FUNCTION
 from exec_tracker.repository import ExecutionRepository
 from exec_tracker.types import Execution
-from proof.cast import contender, further_actors
-from proof.explorer import Explorer
+from proof.cast import further_actors
+from proof.contenders import contender
 from proof.long_transaction import claim_in_a_long_transaction
 from proof.mutants import (
     ANY_CLAIM,
@@ -22,6 +21,8 @@ from proof.mutants import (
     claim_anew,
     commit_before_lending,
     conflict_if_completed,
+    fail_as_fresh,
+    fail_as_unstarted,
     function,
     nothing_is_ours,
     one_token,
@@ -29,26 +30,14 @@ from proof.mutants import (
     saving_in_the_try,
     statement,
     undo_nothing,
+    withdraw_as_fresh,
 )
+from proof.mutating import Mutation
 from proof.scenario import Scenario
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from proof.cast import Role
     from proof.cooperation import Turn
-    from proof.mutants import Applied
-    from proof.world import World
-
-
-@dataclass(frozen=True, slots=True)
-class Mutation:
-    """One way to get the protocol wrong, and the schedules among which it must show."""
-
-    name: str
-    applied: Applied
-    scenarios: tuple[Scenario, ...] = ()
-    check: Callable[[World], str | None] | None = None
+    from proof.roles import Role
 
 
 def _two(mode: str, *more: Role, first: str = "returns") -> tuple[Role, ...]:
@@ -74,42 +63,12 @@ _TAKEN_AND_FAILED = _scenario(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """How a mutation fared: what saw it, without and with the guard of the database."""
-
-    mutation: str
-    alone: str | None
-    guarded: str | None
-
-
-def judge_mutation(world: World, mutation: Mutation) -> Verdict:
-    """Apply one mutation and search until a promise breaks, without and with the guard."""
-    return Verdict(
-        mutation.name,
-        caught(world, mutation, guard=False),
-        caught(world, mutation, guard=True),
-    )
-
-
-def caught(world: World, mutation: Mutation, *, guard: bool) -> str | None:
-    """Apply one mutation and say which promise it breaks, if any is seen to break."""
-    world.stage.guard(enabled=guard)
-    try:
-        with mutation.applied(world):
-            return _first_broken(world, mutation)
-    finally:
-        world.stage.guard(enabled=True)
-
-
-def _first_broken(world: World, mutation: Mutation) -> str | None:
-    if mutation.check is not None:
-        return mutation.check(world)
-    for scenario in mutation.scenarios:
-        broken = Explorer(world, merging=True).explore(scenario).broken
-        if broken is not None:
-            return broken
-    return None
+_INTERRUPTED = _scenario(
+    "running, expired",
+    contender("A", _AGAIN),
+    contender("B", _EXTERNAL),
+    faults=("interrupt",),
+)
 
 
 MUTATIONS = (
@@ -240,6 +199,27 @@ MUTATIONS = (
         "one's own completion is not recognised after a lost answer",
         patched(saving, "_own_earlier_write", nothing_is_ours),
         (_scenario("absent", *_two(_EXTERNAL), faults=("cut",)),),
+    ),
+    Mutation(
+        "an interrupt while taking over is a licence to run",
+        patched(obtaining, "withdraw", withdraw_as_fresh),
+        (_INTERRUPTED,),
+    ),
+    Mutation(
+        "an interrupt between taking over and running is a licence to run",
+        patched(running, "save_failure", fail_as_fresh),
+        (_INTERRUPTED,),
+    ),
+    Mutation(
+        "an interrupted function counts as one that had not begun",
+        patched(running, "save_failure", fail_as_unstarted),
+        (
+            _scenario(
+                "absent",
+                contender("interrupted", _EXTERNAL, "interrupted"),
+                contender("B", _EXTERNAL),
+            ),
+        ),
     ),
     Mutation(
         "the transaction commits its claim before the function runs",

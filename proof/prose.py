@@ -29,7 +29,8 @@ After every turn these are checked from another connection:
 - a claim whose lease is live is left by its own token alone; attempts never decrease, and each new
   claim counts one;
 - an abandoned execution is left only by its own token, `resolve`, a webhook's `mark_completed`,
-  `reset`, deletion, or a caller who said `on_abandoned="retry"`;
+  `verify=`, `reset`, deletion, or a caller who said `on_abandoned="retry"`; a caller who was
+  interrupted before the function began takes that word back;
 - a result told to any caller is the stored one; a result that could not be stored is on the error;
 - nobody is told of an abandonment, a lost lease or a deletion that was none; nobody is refused by
   a claim of its own, and no caller hears of an error that is not part of the interface;
@@ -50,15 +51,32 @@ covered / executed*, and **+** marks a search that this run's time has cut short
 
 *A fault of the first's*: at any one of its turns its process dies, its connection breaks before the
 statement arrives or before the answer does (the old backend then commits or rolls back at any later
-turn), or the server refuses the statement for good.
+turn), the server refuses the statement for good, or somebody presses Ctrl-C.
+
+*A taker over, interrupted*: Ctrl-C at any turn of a caller with `on_abandoned="retry"`, beside a
+contender without. Unless its function has begun, what it displaced is abandoned as it was found.
+*A verifier, interrupted*: the same with `verify=`.
+"""
+
+THREES = """\
+## Three contenders
+
+Three make the same request, alone or with a further actor. Of two turns that touch nothing in
+common, such as a read and a run of somebody else's function, one order is tried: what was tried
+before an independent turn is not tried after it (sleep sets). What a turn touches is observed when
+it is taken; in doubt two turns depend on each other. Tests hold that this search ends in the same
+ways as the full one, and the table of mutations below that it sees what the full one sees. Without
+a further actor each cell reads *orders covered / orders that differ / executed*, otherwise the last
+two.
 """
 
 MUTATED = """\
 ## Does it bite?
 
 Each of these changes to the protocol is made in turn, and the search goes on until a promise
-breaks. First without the database's own guard, so that the protocol stands alone; then with it.
-*Refused by it*: with the guard the mutation does no harm.
+breaks. First without the database's own guard, so that the protocol stands alone; then with it, and
+then by the search that leaves out orders which make no difference. *Refused by it*: with the guard
+the mutation does no harm.
 """
 
 CRASHES = """\
@@ -78,6 +96,7 @@ The same with a process of its own and SIGKILL, over the tracker as it is shippe
 AFTER = """\
 ## What is not here
 
-Three contenders at once, but in the soak; machines that lose power, with what their disks had not
-yet written; two servers that both believe that they are the primary.
+Four contenders at once, but in the soak; what commits between the two statements inside the claim's
+function, unless the first waits for it; machines that lose power, with what their disks had not yet
+written; two servers that both believe that they are the primary.
 """

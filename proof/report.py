@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from proof import faults_page
-from proof.cast import MODES
+from proof import faults_page, threes_page
 from proof.killing import killed_is_kept
+from proof.matrix import THIRD
 from proof.prose import AFTER, CRASHES, INTERLEAVINGS, INTRODUCTION, KILLS, MUTATED
+from proof.roles import MODES
 from proof.stage import STATES
 
 if TYPE_CHECKING:
@@ -22,13 +23,15 @@ _FAULTS = {
     "drop": "the connection breaks before it arrives",
     "cut": "it arrives, its answer is lost",
     "refuse": "the server refuses it",
+    "interrupt": "it is interrupted",
 }
 
 
 def write(found: Findings) -> str:
     """Return the page."""
     parts = [INTRODUCTION, *_figures(found)]
-    parts += [INTERLEAVINGS, *_interleavings(found), MUTATED, *_mutations(found)]
+    parts += [INTERLEAVINGS, *_interleavings(found), *threes_page.section(found)]
+    parts += [MUTATED, *_mutations(found)]
     parts += [CRASHES, *_crashes(found), KILLS, *_killed(found)]
     parts += [*faults_page.sections(found.faults), AFTER]
     return "\n".join(parts).rstrip() + "\n"
@@ -37,15 +40,17 @@ def write(found: Findings) -> str:
 def broken(found: Findings) -> list[str]:
     """Return every promise that was seen to break, and every mutation that was not."""
     lines = [f"{case}: {tally.broken}" for case, tally in found.tallies.items() if tally.broken]
-    lines += [f"not caught: {one.mutation}" for one in found.verdicts if one.alone is None]
+    lines += threes_page.broken(found)
+    lines += [f"not caught: {m.mutation}" for m in found.verdicts if None in (m.alone, m.reduced)]
     lines += [f"{one}: {why}" for one in found.killed if (why := killed_is_kept(one))]
     return lines + found.faults.problems
 
 
 def _figures(found: Findings) -> Iterator[str]:
-    tallies = list(found.tallies.values())
+    tallies = [one for case, one in found.tallies.items() if case.further != THIRD]
+    every = [*found.tallies.values(), *found.reduced.values()]
     complete = [one for one in tallies if one.is_complete and not one.broken]
-    caught = sum(1 for one in found.verdicts if one.alone)
+    caught = sum(1 for one in found.verdicts if one.alone and one.reduced)
     yield f"Run of {found.began_at:%Y-%m-%d}, {found.seconds / 60:.0f} minutes, with"
     yield f"{found.versions}."
     yield ""
@@ -60,8 +65,9 @@ def _figures(found: Findings) -> Iterator[str]:
             ("… not reached in this run's time", f"{len(found.skipped):,}"),
             ("orders of turns covered", f"{sum(one.schedules for one in tallies):,}"),
             ("… of them executed, the others merged", f"{sum(t.executed for t in tallies):,}"),
-            ("turns taken and checked from outside", f"{sum(one.turns for one in tallies):,}"),
-            ("promises broken", f"{sum(1 for one in tallies if one.broken):,}"),
+            ("turns taken and checked from outside", f"{sum(one.turns for one in every):,}"),
+            *threes_page.figures(found),
+            ("promises broken", f"{sum(1 for one in every if one.broken):,}"),
             ("mutations of the protocol, and caught", f"{len(found.verdicts)}, {caught}"),
             ("crash points, each with its aftermath", f"{len(found.crashes):,}"),
             ("processes killed", f"{len(found.killed):,}"),
@@ -71,9 +77,10 @@ def _figures(found: Findings) -> Iterator[str]:
 
 
 def _interleavings(found: Findings) -> Iterator[str]:
-    furthers = list(dict.fromkeys(case.further for case in found.tallies))
+    pairs = [case for case in found.tallies if case.further != THIRD]
+    furthers = list(dict.fromkeys(case.further for case in pairs))
     for mode in MODES:
-        cells = {(c.state, c.further): _cell(found, c) for c in found.tallies if c.mode == mode}
+        cells = {(c.state, c.further): _cell(found, c) for c in pairs if c.mode == mode}
         states = [state for state in STATES if any(of == state for of, _ in cells)]
         rows = [
             (further, *(cells.get((state, further), "") for state in states))
@@ -95,10 +102,16 @@ def _cell(found: Findings, case: Case) -> str:
 
 def _mutations(found: Findings) -> Iterator[str]:
     rows = [
-        (one.mutation, _short(one.alone), "seen as well" if one.guarded else "refused by it")
+        (
+            one.mutation,
+            _short(one.alone),
+            "seen as well" if one.guarded else "refused by it",
+            "seen as well" if one.reduced else "**not caught**",
+        )
         for one in found.verdicts
     ]
-    yield from _table(("mutation", "the promise it breaks", "with the database's guard"), rows)
+    heads = ("mutation", "the promise it breaks", "with the database's guard", "by fewer orders")
+    yield from _table(heads, rows)
 
 
 def _short(broken_promise: str | None) -> str:

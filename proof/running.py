@@ -23,8 +23,9 @@ from proof.crashes import CrashPoint, crash_points
 from proof.explorer import Explorer, Nondeterminism, Tally
 from proof.faults import Faults, soak_it, strike_the_server, strike_the_wire
 from proof.killing import Killed, kill_everywhere
-from proof.matrix import Case, cases
-from proof.mutations import MUTATIONS, Verdict, judge_mutation
+from proof.matrix import Case, cases, cases_of_three
+from proof.mutating import Verdict, judge_mutation
+from proof.mutations import MUTATIONS
 from proof.world import World
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 
 _DISTURBANCES = 3
+
+Search = tuple[Case, bool]
 # Parts of the time: striking the wire takes at most the first, the search ends at the second, and
 # the soak has what is left.
 _WIRE, _SEARCH_ENDS = 0.2, 0.5
@@ -51,7 +54,8 @@ class Findings:
     crashes: list[CrashPoint] = field(default_factory=list)
     killed: list[Killed] = field(default_factory=list)
     tallies: dict[Case, Tally] = field(default_factory=dict)
-    skipped: list[Case] = field(default_factory=list)
+    reduced: dict[Case, Tally] = field(default_factory=dict)
+    skipped: list[Search] = field(default_factory=list)
     seconds: float = 0.0
 
     @property
@@ -124,34 +128,53 @@ def _search(found: Findings, urls: list[str], deadline: float) -> None:
     context = multiprocessing.get_context("spawn")
     with context.Manager() as manager, ProcessPoolExecutor(len(urls), mp_context=context) as pool:
         queue = manager.Queue()
-        for case in cases():
-            queue.put(case)
+        for search in searches():
+            queue.put(search)
         left = max(deadline - monotonic(), 1.0)
         workers = [pool.submit(explore_from, queue, url, left) for url in urls]
         for worker in workers:
-            found.tallies.update(worker.result())
-    found.skipped = [case for case in cases() if case not in found.tallies]
+            for (case, reducing), tally in worker.result().items():
+                (found.reduced if reducing else found.tallies)[case] = tally
+    done = {(case, False) for case in found.tallies} | {(case, True) for case in found.reduced}
+    found.skipped = [search for search in searches() if search not in done]
 
 
-def explore_from(queue: Queue[Case], url: str, seconds: float) -> dict[Case, Tally]:
-    """Take cases from the queue until it is empty or the time is over; runs in a process."""
+def searches() -> Iterator[Search]:
+    """Yield every case, and whether orders that make no difference are left out.
+
+    Three contenders are searched both ways, so that the counts can be compared; where a fourth
+    comes to them, the reduced search alone is.
+    """
+    yield from ((case, False) for case in cases())
+    for case in cases_of_three():
+        if not case.fourth:
+            yield (case, False)
+        yield (case, True)
+
+
+def explore_from(queue: Queue[Search], url: str, seconds: float) -> dict[Search, Tally]:
+    """Take searches from the queue until it is empty or the time is over; runs in a process."""
     deadline = monotonic() + seconds
-    tallies: dict[Case, Tally] = {}
+    tallies: dict[Search, Tally] = {}
     with World(url).open() as world:
         while monotonic() < deadline:
             try:
-                case = queue.get_nowait()
+                search = queue.get_nowait()
             except Empty:
                 break
-            tallies[case] = tally = _explore(world, case, deadline)
-            print(f"{case.mode}, {case.further}, {tally.scenario}: {tally.schedules}", flush=True)
+            tallies[search] = tally = _explore(world, search, deadline)
+            how = ", reduced" if search[1] else ""
+            case = search[0]
+            print(f"{case.mode}, {case.further}, {tally.scenario}{how}: {tally.schedules}")
     return tallies
 
 
-def _explore(world: World, case: Case, deadline: float) -> Tally:
+def _explore(world: World, search: Search, deadline: float) -> Tally:
     """Search one scenario; begin again where somebody else's lock has disturbed it."""
+    case, reducing = search
     for _ in range(_DISTURBANCES):
-        explorer = Explorer(world, merging=True, seconds=deadline - monotonic())
+        seconds = deadline - monotonic()
+        explorer = Explorer(world, merging=True, reducing=reducing, seconds=seconds)
         try:
             return explorer.explore(case.scenario())
         except Nondeterminism as disturbed:

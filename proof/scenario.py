@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from proof.cooperation import Turn
 
 if TYPE_CHECKING:
-    from proof.cast import Role
+    from proof.roles import Role
 
 Choice = tuple[int, Turn]
 

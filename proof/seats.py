@@ -92,9 +92,9 @@ class Seat:
         except VanishedError:
             self._leave_behind()
             raise
-        if turn == "cut":
+        if turn in {"cut", "interrupt"}:
             self._leave_behind()
-            raise lost_answer()
+            raise lost_answer() if turn == "cut" else KeyboardInterrupt
         self.execute("COMMIT")
         return rows
 
@@ -154,6 +154,8 @@ class GatedRepository(ExecutionRepository):
             raise lost_answer()
         if turn == "refuse":
             raise StorageError("The database refused.", sqlstate="42501")
+        if turn == "interrupt":
+            raise KeyboardInterrupt
 
         def run() -> list[Sequence[Any]]:
             return ExecutionRepository.fetch(self, statement, **parameters)

@@ -13,9 +13,10 @@ from uuid import UUID
 from exec_tracker import repository
 from exec_tracker.fingerprint import fingerprint
 from exec_tracker.flow import plan
-from proof.cast import LEASE, Leases, Role
+from proof.cast import Leases
 from proof.cooperation import Monitor, Turn, Turns, VanishedError, cooperative, current_turns
-from proof.labels import COMMITS, is_statement, may_wait
+from proof.labels import COMMITS, HOST_ENDS, is_statement, may_wait
+from proof.roles import LEASE, Role
 from proof.seats import Seat, gated_sessions
 from proof.stage import KEY, OWNER_TOKEN, Stage, add_user
 
@@ -126,7 +127,7 @@ class World:
         def work(turns: Turns) -> Any:
             try:
                 return role.perform(self, seat, turns)
-            except Exception as exc:  # noqa: BLE001 # the judge decides about it
+            except (Exception, KeyboardInterrupt) as exc:  # noqa: BLE001 # the judge decides
                 return exc
 
         self.actors.append(Actor(role, Turns(work), seat))
@@ -167,8 +168,10 @@ class World:
 
     def _faults_for(self, label: str) -> list[Turn]:
         assert self._scenario is not None
-        possible: set[Turn] = {"vanish"}
-        if label == COMMITS:
+        possible: set[Turn] = {"vanish", "interrupt"}
+        if label == HOST_ENDS:
+            possible -= {"interrupt"}
+        elif label == COMMITS:
             possible |= {"drop", "cut"}
         elif label.startswith("commit"):
             possible |= {"cut"}

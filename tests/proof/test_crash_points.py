@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from exec_tracker.statements import CLAIM_EXECUTION, COMPLETE_CLAIM
-from proof.cast import MODES, contender
+from proof.contenders import contender
 from proof.crashes import FAULTS, crash_points
 from proof.explorer import Explorer
 from proof.killing import kill_everywhere, killed_is_kept
+from proof.matrix import TAKER, VERIFIER, Case
+from proof.roles import MODES
 from proof.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -35,6 +37,17 @@ def test_every_order_of_two_contenders_and_one_fault_keeps_every_promise(
     scenario = Scenario("absent", roles, FAULTS, frozenset({"A"}))
     tally = Explorer(world, merging=True).explore(scenario)
     assert tally.broken is None, tally
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_an_interrupted_taker_or_verifier_gives_nobody_leave_to_run(
+    world: World, mode: str
+) -> None:
+    for further in (TAKER, VERIFIER):
+        tally = Explorer(world, merging=True).explore(
+            Case(mode, "running, expired", further).scenario()
+        )
+        assert tally.broken is None, tally
 
 
 @pytest.mark.slow

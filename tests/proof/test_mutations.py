@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from proof.long_transaction import claim_in_a_long_transaction
-from proof.mutations import MUTATIONS, caught
+from proof.mutating import caught
+from proof.mutations import MUTATIONS
 
 if TYPE_CHECKING:
-    from proof.mutations import Mutation
+    from proof.mutating import Mutation
     from proof.world import World
 
 
