@@ -84,9 +84,9 @@ EXPLANATIONS: Final = {
     "batch": "One thread; `execute_many` is given 200 keys at a time, the others one.",
     "network": (
         "A proxy delays every packet by half of the given latency in either direction, "
-        "without holding back what follows it. One thread, 12 rounds at most. "
-        "What the shapes of the claim give is what [the decision](../decisions/0002-claim-by-insert-then-read.md) was "
-        "made from."
+        "without holding back what follows it. One thread, 12 rounds at most. What the "
+        "shapes of the claim give is what "
+        "[the decision](../decisions/0002-claim-by-insert-then-read.md) was made from."
     ),
     "growth": (
         "Tables were filled by one statement, the newest row a day old; a database per "
