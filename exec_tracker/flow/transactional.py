@@ -13,7 +13,7 @@ from exec_tracker.errors import LeaseLostError, ResultNotStorableError, Transien
 from exec_tracker.failures import failure_of
 from exec_tracker.flow.commands import EscapedStopError, Lend, Sleep, Within
 from exec_tracker.flow.joining import Transaction, begin
-from exec_tracker.flow.patience import pauses
+from exec_tracker.flow.patience import PATIENCE_SECONDS, pauses
 from exec_tracker.policies import EventName
 from exec_tracker.repository import ExecutionRepository
 from exec_tracker.sqlstates import SERIALIZATION, sqlstate_of
@@ -39,7 +39,8 @@ _TRIES = 10
 def execute_in_transaction(plan: Plan, schema: str | None, *, owned: bool) -> Transacting:
     """Do it all in one transaction; repeat the whole of it where it is ours and was in conflict.
 
-    A commit whose answer was lost is settled by the repetition: it meets our own token.
+    A commit whose answer was lost is settled by the repetition: it meets our own token. A server
+    that is away is waited for as a claim does.
     """
     work = Transaction.of(plan, schema, owned=owned)
     return (yield from (_repeated(work) if owned else _guarded(work)))
@@ -52,17 +53,30 @@ def transaction_block(plan: Plan, schema: str | None, *, owned: bool) -> Transac
 
 
 def _repeated(work: Transaction) -> Transacting:
+    lost_at: float | None = None
     for tries, pause in enumerate(pauses(), start=1):
         try:
             return (yield from _once(work))
         except EscapedStopError:
             raise
         except Exception as exc:
-            if tries == _TRIES or not _is_worth_repeating(exc):
+            if lost_at is None and _is_lost(exc):
+                lost_at = monotonic()
+            is_again = tries < _TRIES and _is_worth_repeating(exc)
+            if not (is_again or _is_still_away(work, exc, lost_at)):
+                if lost_at is not None and isinstance(exc, TransientStorageError):
+                    exc.in_doubt = True  # what was sent before may be committed
                 raise
             yield Within(partial(sessions.start_over, broken=_is_lost(exc)), ())
         yield Sleep(pause)
     raise AssertionError("pauses never end")  # pragma: no cover
+
+
+def _is_still_away(work: Transaction, error: Exception, lost_at: float | None) -> bool:
+    """Tell whether a server that was lost cannot be reached yet, and may be waited for."""
+    if lost_at is None or work.recorded or not isinstance(error, TransientStorageError):
+        return False
+    return monotonic() < lost_at + PATIENCE_SECONDS
 
 
 def _guarded(work: Transaction) -> Transacting:
