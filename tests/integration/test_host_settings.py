@@ -50,7 +50,8 @@ LOG_COMMITS = """
 CREATE TABLE commits (of text, flushed text);
 CREATE FUNCTION log_commit() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO public.commits VALUES (TG_OP || ' ' || NEW.status, current_setting('synchronous_commit'));
+    INSERT INTO public.commits
+    VALUES (TG_OP || ' ' || NEW.status, current_setting('synchronous_commit'));
     RETURN NULL;
 END $$;
 CREATE TRIGGER log_commit AFTER INSERT OR UPDATE ON workflow_executions
