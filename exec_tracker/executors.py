@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from types import FunctionType
+from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from exec_tracker.errors import ConfigurationError
@@ -46,8 +46,10 @@ def _required_positionals(executor: Callable[..., Any], name: str = "executor") 
             f"The {name} must be a function; {executor!r} is not callable. Pass the function "
             "itself, not the result of calling it."
         )
-    if _is_plain(executor):
-        return _count_required(executor, name)
+    function = executor.__func__ if isinstance(executor, MethodType) else executor
+    if _is_plain(function):
+        bound = function is not executor
+        return max(_count_required(function, name) - bound, 0)
     try:
         parameters = inspect.signature(executor).parameters.values()
     except ValueError:  # built into C without a signature: such as `dict`
@@ -92,6 +94,7 @@ def _ignoring_context(executor: Callable[..., Any]) -> Callable[[ExecutionContex
 
 def is_asynchronous(executor: Callable[..., Any]) -> bool:
     """Tell whether calling it gives a coroutine: it itself, whatever it may wrap."""
+    executor = executor.__func__ if isinstance(executor, MethodType) else executor
     if _is_plain(executor):
         return bool(executor.__code__.co_flags & inspect.CO_COROUTINE)
     function = getattr(executor, "func", executor)

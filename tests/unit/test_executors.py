@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from exec_tracker import ConfigurationError, ExecutionContext, ExecutionTracker
-from exec_tracker.executors import bind_executor
+from exec_tracker.executors import bind_executor, is_asynchronous
 from tests.support.executors import options
 
 CONTEXT = cast("ExecutionContext", object())
@@ -74,3 +74,34 @@ def test_the_sync_tracker_refuses_async_functions_before_anything_is_sent(execut
         pytest.raises(ConfigurationError, match="AsyncExecutionTracker"),
     ):
         tracker.execute(options("k", user), executor)
+
+
+class Methods:
+    def plain(self) -> str:
+        return "ran"
+
+    def with_context(self, context: Any) -> Any:
+        return context
+
+    @classmethod
+    def of_the_class(cls, context: Any) -> Any:
+        return context
+
+    def anything(self, *arguments: Any) -> int:
+        return len(arguments)
+
+    def needs_more(self, context: Any, more: Any) -> None: ...
+
+    async def asynchronous(self, context: Any) -> Any: ...
+
+
+def test_methods_are_judged_by_what_they_take_beside_their_object() -> None:
+    methods: Any = Methods()
+    assert bind_executor(methods.plain)(CONTEXT) == "ran"
+    assert bind_executor(methods.with_context)(CONTEXT) is CONTEXT
+    assert bind_executor(Methods.of_the_class)(CONTEXT) is CONTEXT
+    assert bind_executor(methods.anything)(CONTEXT) == 0
+    assert is_asynchronous(methods.asynchronous)
+    assert not is_asynchronous(methods.plain)
+    with pytest.raises(ConfigurationError, match="no argument, or one"):
+        bind_executor(methods.needs_more)
