@@ -137,7 +137,8 @@ def autocommitted(
 ) -> Iterator[ExecutionRepository]:
     """Lend a repository on a connection in autocommit; each of its statements commits by itself.
 
-    Raises TransientStorageError where no connection can be had: nothing was sent then.
+    Raises TransientStorageError where no connection can be had, and StorageError where the server
+    refuses one: nothing was sent then.
     """
     borrowed = checkout(connect, dialect)
     try:

@@ -55,7 +55,8 @@ class KeptConnections:
     def run(self, core: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
         """Call a core function with a repository whose statements commit by themselves.
 
-        Raises TransientStorageError where no connection can be had: nothing was sent then.
+        Raises TransientStorageError where no connection can be had, and StorageError where the
+        server refuses one: nothing was sent then.
         """
         kept = self._take()
         try:

@@ -50,7 +50,7 @@ def check_session(session: Session) -> None:
     """Raise ConfigurationError for a session in which a claim and its result could part.
 
     Several engines would split the commit; in autocommit there is no transaction to join. Raises
-    TransientStorageError where the database cannot be reached.
+    TransientStorageError where the database cannot be reached, StorageError where it refuses.
     """
     # Private to Session before SQLAlchemy 2.1.
     binds = getattr(session, "binds", None) or getattr(session, "_Session__binds", {})
