@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from exec_tracker.errors import ExecTrackerError
+from exec_tracker.errors import ConfigurationError, ExecTrackerError, IllegalTransitionError
 from exec_tracker.flow import Held, Item
 from exec_tracker.keywords import check_options
 from exec_tracker.nesting import refuse_nested
@@ -42,6 +42,21 @@ class _Entry:
         return self.item.error or self.item.result or self.item.held
 
 
+def _entry_of(claim: ClaimState, value: Any, *, comes_again: bool) -> _Entry:
+    entry = _Entry(claim.execution.id)
+    try:
+        if comes_again:
+            raise IllegalTransitionError(
+                f"The claim on execution {entry.execution_id!r} comes twice; its first result is "
+                "stored.",
+                execution=claim.execution,
+            )
+        entry.item = claim._as_item(value)  # noqa: SLF001 # for batches alone
+    except ExecTrackerError as exc:
+        entry.refused = exc
+    return entry
+
+
 class Batch:
     """The requests of one call, checked one by one: a bad one is refused alone."""
 
@@ -72,16 +87,25 @@ class Batch:
         return batch
 
     @classmethod
-    def of_claims(cls, results: Iterable[tuple[ClaimState, Any]]) -> Batch:
-        """Gather the values of open claims; one that is not open is refused."""
+    def of_claims(
+        cls, results: Iterable[tuple[ClaimState, Any]], is_mine: Callable[[object], bool]
+    ) -> Batch:
+        """Gather the values of open claims; one that is not open, or comes again, is refused.
+
+        Raises ConfigurationError for what is no claim of the tracker that is asked.
+        """
         batch = cls()
-        for claim, value in results:
-            entry = _Entry(claim.execution.id)
-            try:
-                entry.item = claim._as_item(value)  # noqa: SLF001 # for batches alone
-            except ExecTrackerError as exc:
-                entry.refused = exc
-            batch._entries.append(entry)
+        given = list(results)
+        for claim, _ in given:
+            if not is_mine(claim):
+                raise ConfigurationError(
+                    f"complete_many takes claims of this tracker, and {claim!r} is none. Nothing "
+                    "was stored."
+                )
+        claims: set[ClaimState] = set()
+        for claim, value in given:
+            batch._entries.append(_entry_of(claim, value, comes_again=claim in claims))
+            claims.add(claim)
         return batch
 
     @property

@@ -17,7 +17,12 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session, sessionmaker
 
-from exec_tracker.errors import ConfigurationError, StorageError, TransientStorageError
+from exec_tracker.errors import (
+    ConfigurationError,
+    ExecTrackerError,
+    StorageError,
+    TransientStorageError,
+)
 from exec_tracker.repository import ExecutionRepository
 from exec_tracker.settings import normalise_url
 from exec_tracker.sqlstates import translate_connect
@@ -181,13 +186,21 @@ def in_autocommit(borrowed: PoolProxiedConnection) -> Iterator[None]:
     try:
         yield
     except BaseException as exc:
-        # Interrupted half-way or lost: nobody knows what the connection would answer next.
-        if not isinstance(exc, Exception) or (isinstance(exc, StorageError) and exc.in_doubt):
+        if is_unusable_after(exc):
             borrowed.invalidate()
         raise
     finally:
         if not before and borrowed.is_valid:
             _leave_autocommit(borrowed)
+
+
+def is_unusable_after(error: BaseException) -> bool:
+    """Tell whether nobody knows what a connection would answer next: interrupted half-way or lost.
+
+    What the tracker did not raise is an interrupt: a task queue's time limit is an Exception.
+    """
+    lost = isinstance(error, StorageError) and error.in_doubt
+    return lost or not isinstance(error, ExecTrackerError)
 
 
 def _leave_autocommit(borrowed: PoolProxiedConnection) -> None:

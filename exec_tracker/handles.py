@@ -118,10 +118,10 @@ class ClaimState:
         """Give the claim to a batch that stores many results; raises where it is not open."""
         held = self._open()
         item = Item(self._plan, Pursuit(held.claim), held=held, lease=self._lease, value=value)
-        item.when_settled = self._stored
+        item.when_over = self._over
         return item
 
-    def _stored(self, item: Item) -> None:
+    def _over(self, item: Item) -> None:
         self._held = None
         if item.result is not None:
             self._execution, self._result = item.result.execution, item.result.data

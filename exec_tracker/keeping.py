@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from exec_tracker.connections import checkout, leave_alone
+from exec_tracker.connections import checkout, is_unusable_after, leave_alone
 from exec_tracker.errors import StorageError
 from exec_tracker.repository import ExecutionRepository
 
@@ -119,15 +119,13 @@ class KeptConnections:
             self._idle.pop().borrowed.close()
 
     def _give_back_after(self, error: BaseException, kept: _Kept) -> None:
-        """Interrupted half-way or lost: nobody knows what the connection would answer next."""
-        if isinstance(error, StorageError) and error.in_doubt:
-            kept.borrowed.invalidate()
+        if not is_unusable_after(error):
+            self._give_back(kept)
+            return
+        kept.borrowed.invalidate()
+        if isinstance(error, StorageError):
             # A server that went away has taken the others along.
             self._close_idle()
-        elif isinstance(error, Exception):
-            self._give_back(kept)
-        else:
-            kept.borrowed.invalidate()
 
     def _close_idle(self) -> None:
         with suppress(IndexError):

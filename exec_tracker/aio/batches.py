@@ -58,6 +58,9 @@ class AsyncExecutionBatches(AsyncExecutionVerbs):
         self, results: Iterable[tuple[AsyncClaim, Any]]
     ) -> list[ExecutionOutcome[Any]]:
         """Await `ExecutionTracker.complete_many`."""
-        batch = Batch.of_claims(results)
+        batch = Batch.of_claims(results, self._made)
         await self.drive(complete_many(batch.items))
         return batch.outcomes
+
+    def _made(self, claim: object) -> bool:
+        return isinstance(claim, AsyncClaim) and claim._driver is self  # noqa: SLF001 # the two halves

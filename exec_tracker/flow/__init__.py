@@ -19,11 +19,13 @@ from exec_tracker.flow.commands import (
     Sleep,
     Within,
 )
-from exec_tracker.flow.many import Item, complete_many, execute_many, obtain_many
+from exec_tracker.flow.items import Item
+from exec_tracker.flow.many import execute_many, obtain_many
 from exec_tracker.flow.obtaining import obtain_or_withdraw
 from exec_tracker.flow.plan import Held, LeaseKeeper, Plan, Pursuit
 from exec_tracker.flow.running import run
 from exec_tracker.flow.saving import save_failure, save_result
+from exec_tracker.flow.storing import complete_many
 from exec_tracker.flow.transactional import execute_in_transaction, transaction_block
 from exec_tracker.flow.waiting import wait_for_ending
 

@@ -153,7 +153,8 @@ def _take_over(
             _take_over_core, seen, claim, plan.new, not verifies
         )
     except TransientStorageError as exc:
-        if exc.sqlstate == LOCK_NOT_AVAILABLE:
+        # In doubt, the lock may be that of our own first try, which is still committing.
+        if exc.sqlstate == LOCK_NOT_AVAILABLE and not exc.in_doubt:
             raise refusals.locked(plan) from exc
         raise
     if taken is not None:

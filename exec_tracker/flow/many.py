@@ -7,153 +7,134 @@ a key needs, it gets from the flow of a single execution.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import islice
+from datetime import timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from exec_tracker.errors import ExecTrackerError, ResultNotStorableError
+from exec_tracker.errors import ExecTrackerError, StorageError, TransientStorageError
 from exec_tracker.flow.claiming import negotiate, obtain, replay
-from exec_tracker.flow.commands import EscapedStopError
+from exec_tracker.flow.commands import Sleep
+from exec_tracker.flow.items import Item, asked_size, chunks, is_full, settle, stored_size
 from exec_tracker.flow.obtaining import or_withdraw
 from exec_tracker.flow.patience import ask_patiently
-from exec_tracker.flow.plan import Held, Pursuit
-from exec_tracker.flow.running import call, keep_alive, run
-from exec_tracker.flow.saving import INTERRUPTED_PATIENCE, save_result, withdraw
+from exec_tracker.flow.plan import Held
+from exec_tracker.flow.running import call, run
+from exec_tracker.flow.saving import INTERRUPTED_PATIENCE
+from exec_tracker.flow.storing import encode, give_up, store_many, store_singly, withdraw_many
 from exec_tracker.policies import EventName
 from exec_tracker.repository import ExecutionRepository
+from exec_tracker.sqlstates import CONNECTION_REFUSED
 from exec_tracker.transitions import Mine, Replay, decide
-from exec_tracker.types import ExecutionResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from exec_tracker.flow.commands import Command
+    from exec_tracker.flow.items import Steps
     from exec_tracker.flow.plan import Plan
-    from exec_tracker.leases import HeldLease
-    from exec_tracker.types import Execution
+    from exec_tracker.types import ExecutionResult
 
-    Steps = Generator[Command, Any, None]
-    One = Generator[Command, Any, ExecutionResult[Any]]
+    One = Generator[Command, Any, ExecutionResult[Any] | None]
 
-# Keys per statement: beyond a few hundred the statement's own cost no longer shows.
-KEYS_PER_STATEMENT = 200
 # How long a result may wait for others to be stored with it: what a crash would leave abandoned.
 _STORE_WITHIN_SECONDS = 0.2
-
-
-@dataclass(slots=True, eq=False)
-class Item:
-    """One execution of a batch, and how far it has come; it ends with a result or an error."""
-
-    plan: Plan
-    pursuit: Pursuit
-    seen: Execution | None = None
-    sent_at: float | None = None
-    held: Held | None = None
-    lease: HeldLease | None = None
-    begun: bool = False
-    # How many seconds the function took.
-    ran: float | None = None
-    # What the function returned, encoded: it waits to be stored.
-    value: Any = None
-    text: str | None = None
-    result: ExecutionResult[Any] | None = None
-    error: Exception | None = None
-    when_settled: Callable[[Item], None] | None = None
-
-    @classmethod
-    def of(cls, plan: Plan) -> Item:
-        """Begin with a fresh claim token."""
-        return cls(plan, Pursuit(plan.new_claim()))
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether it has ended."""
-        return self.result is not None or self.error is not None
-
-    def hold(self, held: Held) -> None:
-        """Keep the claim alive from here on."""
-        self.held, self.lease = held, keep_alive(self.plan, held)
-
-    def settle(
-        self, result: ExecutionResult[Any] | None = None, error: Exception | None = None
-    ) -> None:
-        """End it, and let go of its lease."""
-        self.result, self.error = result, error
-        self.release()
-        self.plan.watch.end(error)
-        if self.when_settled is not None:
-            self.when_settled(self)
-
-    def release(self) -> None:
-        """Stop keeping the claim alive."""
-        if self.lease is not None:
-            self.plan.leases.release(self.lease)
-            self.lease = None
+# How long what was read of a key is good enough to decide upon.
+_FRESH_SECONDS = 1.0
 
 
 def execute_many(items: Sequence[Item]) -> Steps:
     """Settle every item: nothing that one of them raises keeps another from being run.
 
-    An interrupt ends all: what has run is stored, what has not begun gives its key back.
+    Keys are claimed when it is soon their turn, since a crash leaves abandoned what was claimed. An
+    interrupt ends all: what has run is stored, what has not begun gives its key back.
     """
-    of_each_key: dict[str, Item] = {}
-    for item in items:
-        of_each_key.setdefault(item.plan.new.id, item)
-    firsts = list(of_each_key.values())
+    firsts = _first_of_each_key(items, _adopting)
     try:
-        yield from _claim_many(firsts)
-        yield from _run_and_store([item for item in firsts if item.held is not None])
-        for item in items:
-            if not item.is_settled:
-                yield from _settle(item, _singly(item))
+        for chunk in chunks(firsts, asked_size):
+            yield from _claim_many(chunk)
+            yield from _run_and_store([item for item in chunk if item.held is not None])
+        yield from _one_by_one([item for item in items if not item.is_settled], _singly)
     except GeneratorExit:
         raise
     except BaseException as exc:
-        yield from _give_up(firsts, exc)
+        yield from give_up(items, exc)
         raise
+    finally:
+        for item in items:
+            item.release()
 
 
 def obtain_many(items: Sequence[Item]) -> Steps:
     """Hold each item's claim, or settle it with its outcome or the error that refuses it."""
+    firsts = _first_of_each_key(items, _impatient)
     try:
-        yield from _claim_many(items)
-        for item in items:
-            if item.held is None and not item.is_settled:
-                yield from _settle(item, _hold_singly(item))
-    except GeneratorExit:
-        raise
+        for chunk in chunks(firsts, asked_size):
+            yield from _claim_many(chunk)
+        rest = [item for item in items if item.held is None and not item.is_settled]
+        yield from _one_by_one(rest, _hold_singly)
+        # An interrupt that came during the last statement is met here: the caller has no handles.
+        yield Sleep(0.0, interruptible=True)
     except BaseException as exc:
-        yield from _give_up(items, exc)
+        if not isinstance(exc, GeneratorExit):
+            yield from give_up(items, exc)
+        for item in items:
+            item.release()
         raise
 
 
-def _hold_singly(item: Item) -> Generator[Command, Any, ExecutionResult[Any] | None]:
-    got = yield from _obtain_singly(item)
-    if not isinstance(got, Held):
-        return got
-    item.hold(got)
-    return None
+def _first_of_each_key(items: Sequence[Item], otherwise: Callable[[Plan], Plan]) -> list[Item]:
+    of_each_key: dict[str, Item] = {}
+    for item in items:
+        if of_each_key.setdefault(item.id, item) is not item:
+            item.plan = otherwise(item.plan)
+    return list(of_each_key.values())
 
 
-def _claim_many(items: Iterable[Item]) -> Steps:
+def _adopting(plan: Plan) -> Plan:
+    """Have a key that comes again adopt what came of the first, as a waiter does."""
+    return replace(plan, policy=replace(plan.policy, on_failed="raise"))
+
+
+def _impatient(plan: Plan) -> Plan:
+    """Have a key that comes again not wait for its own first."""
+    return replace(plan, on_running="raise")
+
+
+def _claim_many(chunk: Sequence[Item]) -> Steps:
     """Claim what is free, and settle what has a stored result; the rest is left to be asked."""
-    for chunk in _chunks(items):
-        sent_at = monotonic()
-        for item in chunk:
-            item.sent_at = sent_at
-        asked = [(item.plan.new, item.pursuit.claim) for item in chunk]
-        try:
-            standing = yield from ask_patiently(ExecutionRepository.claim_many, asked)
-        except ExecTrackerError:
-            # One of the keys, or the database: whoever asks for it alone will hear.
-            continue
-        for item in chunk:
-            item.seen = standing.get(item.plan.new.id)
-            yield from _settle(item, _take_what_stands(item))
+    sent_at = monotonic()
+    for item in chunk:
+        item.sent_at = sent_at
+    asked = [(item.plan.new, item.pursuit.claim) for item in chunk]
+    try:
+        standing = yield from ask_patiently(ExecutionRepository.claim_many, asked)
+    except ExecTrackerError as exc:
+        if isinstance(exc, StorageError) and _is_away(exc):
+            yield from _refuse_all(chunk, exc)
+        # Else one of the keys is the reason: whoever asks for it alone will hear.
+        return
+    for item in chunk:
+        item.seen = standing.get(item.id)
+        yield from settle(item, _take_what_stands(item))
 
 
-def _take_what_stands(item: Item) -> Generator[Command, Any, ExecutionResult[Any] | None]:
+def _is_away(error: StorageError) -> bool:
+    """Tell whether no key would fare better by itself."""
+    unheard = isinstance(error, TransientStorageError) and error.sqlstate is None
+    return unheard or error.in_doubt or error.sqlstate in CONNECTION_REFUSED
+
+
+def _refuse_all(chunk: Sequence[Item], error: StorageError) -> Steps:
+    if error.in_doubt:
+        until = monotonic() + INTERRUPTED_PATIENCE.total_seconds()
+        yield from withdraw_many(chunk, error, until)
+    for item in chunk:
+        own = type(error)(str(error), sqlstate=error.sqlstate, in_doubt=error.in_doubt)
+        own.__cause__ = error
+        item.settle(error=own)
+
+
+def _take_what_stands(item: Item) -> One:
     plan, claim, seen, sent_at = item.plan, item.pursuit.claim, item.seen, item.sent_at
     if seen is None or sent_at is None:
         return None
@@ -165,32 +146,20 @@ def _take_what_stands(item: Item) -> Generator[Command, Any, ExecutionResult[Any
     yield  # a flow like the others, though it asks for nothing
 
 
-def _obtain_singly(item: Item) -> Generator[Command, Any, Held | ExecutionResult[Any]]:
-    """Claim the key of an item that the batch could not, or return its outcome."""
-    if item.seen is not None and item.sent_at is not None:
-        obtaining = negotiate(item.plan, item.pursuit, item.sent_at, item.seen)
-    else:
-        obtaining = obtain(item.plan, item.pursuit)
-    return (yield from or_withdraw(item.plan, item.pursuit, obtaining))
-
-
-def _singly(item: Item) -> One:
-    got = yield from _obtain_singly(item)
-    return (yield from run(item.plan, got)) if isinstance(got, Held) else got
-
-
 def _run_and_store(items: Sequence[Item]) -> Steps:
     waiting: list[Item] = []
-    since = monotonic()
+    since, size = monotonic(), 0
     for item in items:
-        since = since if waiting else monotonic()
-        yield from _settle(item, _call(item))
-        if item.text is not None:
+        if not waiting:
+            since, size = monotonic(), 0
+        yield from settle(item, _call(item))
+        if item.waits_to_be_stored:
             waiting.append(item)
-        if len(waiting) >= KEYS_PER_STATEMENT or monotonic() - since > _STORE_WITHIN_SECONDS:
-            yield from _store_many(waiting)
+            size += stored_size(item)
+        if is_full(len(waiting) + 1, size) or monotonic() - since > _STORE_WITHIN_SECONDS:
+            yield from store_many(waiting)
             waiting = []
-    yield from _store_many(waiting)
+    yield from store_many(waiting)
 
 
 def _call(item: Item) -> Steps:
@@ -201,75 +170,59 @@ def _call(item: Item) -> Steps:
     with item.plan.watch:
         item.held, item.value = yield from call(item.plan, item.held, item.lease)
     item.ran = monotonic() - item.held.began_at
-    yield from _encode(item)
+    yield from encode(item)
 
 
-def _encode(item: Item) -> Steps:
-    """Write an item's value as what is to be stored; record that it cannot be, and raise."""
-    assert item.held is not None  # noqa: S101 # as above
-    try:
-        item.text = item.plan.codec.encode(item.value)
-    except ResultNotStorableError:
-        yield from save_result(item.plan, item.held, item.value)  # which raises
+@dataclass(slots=True)
+class _Waiting:
+    """How many seconds a batch has waited for others: all of its keys waited meanwhile."""
+
+    seconds: float = 0.0
+
+    def shorten(self, plan: Plan) -> Plan:
+        """Return the plan with what is left of its time to wait."""
+        left = max(plan.wait_timeout - timedelta(seconds=self.seconds), timedelta(0))
+        return replace(plan, wait_timeout=left)
 
 
-def complete_many(items: Sequence[Item]) -> Steps:
-    """Store the values of claims that somebody holds."""
+def _one_by_one(items: Sequence[Item], step: Callable[[Item, _Waiting], One]) -> Steps:
+    waiting = _Waiting()
     for item in items:
-        yield from _settle(item, _encode(item))
-    yield from _store_many(item for item in items if not item.is_settled)
+        yield from settle(item, step(item, waiting))
 
 
-def _store_many(items: Iterable[Item]) -> Steps:
-    """Store what waits; where the statement fails, or not for all, each is stored by itself."""
-    for chunk in _chunks(items):
-        results = [(i.plan.new.id, i.pursuit.claim.token, i.text) for i in chunk]
-        try:
-            stored = yield from ask_patiently(ExecutionRepository.complete_many, results)
-        except ExecTrackerError:
-            stored = {}
-        for item in chunk:
-            yield from _settle(item, _stored(item, stored.get(item.plan.new.id)))
+def _singly(item: Item, waiting: _Waiting) -> One:
+    """Do for one item whatever the batch could not."""
+    if item.waits_to_be_stored:
+        return (yield from store_singly(item))
+    got = yield from _obtain_singly(item, waiting)
+    if not isinstance(got, Held):
+        return got
+    item.begun = True  # what has begun has its own record, or none: it is never given back
+    with item.plan.watch:
+        return (yield from run(item.plan, got))
 
 
-def _stored(item: Item, execution: Execution | None) -> One:
-    assert item.held is not None  # noqa: S101 # as above
-    if execution is None:
-        saved: ExecutionResult[Any] = yield from save_result(item.plan, item.held, item.value)
-        return saved
-    ran = monotonic() - item.held.began_at if item.ran is None else item.ran
-    item.plan.tell(EventName.COMPLETED, execution.attempt, seconds=ran)
-    data = item.plan.codec.decode(execution.result_json)
-    return ExecutionResult(data, cached=False, execution=execution)
+def _hold_singly(item: Item, waiting: _Waiting) -> One:
+    got = yield from _obtain_singly(item, waiting)
+    if not isinstance(got, Held):
+        return got
+    item.hold(got)
+    return None
 
 
-def _settle(item: Item, step: Generator[Command, Any, ExecutionResult[Any] | None]) -> Steps:
-    """Take one step with an item; what it raises is the item's own error."""
-    try:
-        result = yield from step
-    except EscapedStopError as escaped:
-        item.settle(error=escaped.error)
-    except Exception as exc:  # noqa: BLE001 # whatever it is, it belongs to this key alone
-        item.settle(error=exc)
+def _obtain_singly(
+    item: Item, waiting: _Waiting
+) -> Generator[Command, Any, Held | ExecutionResult[Any]]:
+    """Claim the key of an item that the batch could not, or return its outcome."""
+    began = monotonic()
+    plan, seen, sent_at = waiting.shorten(item.plan), item.seen, item.sent_at
+    if seen is not None and sent_at is not None and began - sent_at < _FRESH_SECONDS:
+        obtaining = negotiate(plan, item.pursuit, sent_at, seen)
     else:
-        if result is not None:
-            item.settle(result)
-
-
-def _give_up(items: Sequence[Item], interrupt: BaseException) -> Steps:
-    """After an interrupt: store what has run, give back what has not, as far as time allows."""
-    until = monotonic() + INTERRUPTED_PATIENCE.total_seconds()
-    yield from _store_many(item for item in items if item.text is not None and not item.is_settled)
-    for item in items:
-        # What has begun has its own record, or none: it is never given back.
-        if item.sent_at is not None and not (item.begun or item.is_settled):
-            yield from withdraw(item.plan, item.pursuit, interrupt)
-        item.release()
-        if monotonic() > until:
-            break
-
-
-def _chunks(items: Iterable[Item]) -> Iterator[list[Item]]:
-    rest = iter(items)
-    while chunk := list(islice(rest, KEYS_PER_STATEMENT)):
-        yield chunk
+        obtaining = obtain(plan, item.pursuit)
+    try:
+        return (yield from or_withdraw(plan, item.pursuit, obtaining))
+    finally:
+        if plan.on_running == "wait":
+            waiting.seconds += monotonic() - began

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from exec_tracker.errors import TransientStorageError
+from exec_tracker.errors import ExecTrackerError, TransientStorageError
 from exec_tracker.flow.claiming import obtain
 from exec_tracker.flow.commands import Sleep
 from exec_tracker.flow.plan import Held, Pursuit
@@ -37,7 +37,8 @@ def or_withdraw(plan: Plan, pursuit: Pursuit, obtaining: Obtaining) -> Obtaining
         raise
     except BaseException as exc:
         in_doubt = isinstance(exc, TransientStorageError) and exc.in_doubt
-        if in_doubt or not isinstance(exc, Exception):
+        # What the tracker did not raise is an interrupt: a task queue's time limit is an Exception.
+        if in_doubt or not isinstance(exc, ExecTrackerError):
             yield from withdraw(plan, pursuit, exc)
         raise
 

@@ -71,11 +71,14 @@ def save_result(plan: Plan, held: Held, value: Any) -> Saving:
 def _save_despite_interrupt(
     plan: Plan, held: Held, text: str
 ) -> Generator[Command, Any, Execution | None]:
-    """Store the result; an interrupt meanwhile goes on, after a last try to store it."""
+    """Store the result; an interrupt meanwhile goes on, after a last try to store it.
+
+    An interrupt is whatever the database did not raise: a task queue's time limit is an Exception.
+    """
     complete, token = ExecutionRepository.complete, held.claim.token
     try:
         return (yield from _save(plan, complete, token, text))
-    except (Exception, GeneratorExit):
+    except (ExecTrackerError, GeneratorExit):
         raise
     except BaseException as interrupt:
         try:
@@ -160,35 +163,50 @@ def _save(
     outcome: str | Failure,
     patience: timedelta | None = None,
 ) -> Generator[Command, Any, Execution | None]:
-    """Repeat a write until it is answered: the token fences it, so it cannot do harm twice."""
-    deadline = monotonic() + (patience or plan.save_timeout).total_seconds()
+    command = Ask(method, (plan.new.id, token, outcome))
+    try:
+        written: Execution | None = yield from insist(command, patience or plan.save_timeout)
+    except (StorageError, SchemaError) as exc:
+        if not may_pass(exc):
+            raise
+        raise not_in_time(plan.new.id, exc) from exc
+    return written
+
+
+def insist(command: Ask, patience: timedelta) -> Saving:
+    """Repeat a write until it is answered: a token fences it, so it cannot do harm twice.
+
+    Raises what the last try raised: what time would not help, or what may pass after all.
+    """
+    deadline = monotonic() + patience.total_seconds()
     for pause in pauses():
         try:
-            written: Execution | None = yield Ask(method, (plan.new.id, token, outcome))
+            return (yield command)
         except (StorageError, SchemaError) as exc:
-            if not _may_pass(exc):
+            if not may_pass(exc) or monotonic() + pause > deadline:
                 raise
-            if monotonic() + pause > deadline:
-                raise StorageError(
-                    f"The outcome of execution {plan.new.id!r} could not be stored in time: {exc}",
-                    sqlstate=getattr(exc, "sqlstate", None),
-                    in_doubt=getattr(exc, "in_doubt", False),
-                ) from exc
-        else:
-            return written
         yield Sleep(pause)
     raise AssertionError("pauses never end")  # pragma: no cover
 
 
-def _may_pass(error: StorageError | SchemaError) -> bool:
+def not_in_time(execution_id: str, error: StorageError | SchemaError) -> StorageError:
+    """Say that an outcome could not be stored for so long."""
+    return StorageError(
+        f"The outcome of execution {execution_id!r} could not be stored in time: {error}",
+        sqlstate=getattr(error, "sqlstate", None),
+        in_doubt=getattr(error, "in_doubt", False),
+    )
+
+
+def may_pass(error: StorageError | SchemaError) -> bool:
     """Tell whether time may help: also a schema that is just being migrated, or a failover.
 
     A pooler in trouble refuses connections as if the password were wrong, and waiting costs less
     than a result.
     """
     if isinstance(error, StorageError):
-        may_pass = {READ_ONLY, *CONNECTION_REFUSED}
-        return isinstance(error, TransientStorageError) or error.sqlstate in may_pass
+        passing = {READ_ONLY, *CONNECTION_REFUSED}
+        return isinstance(error, TransientStorageError) or error.sqlstate in passing
     return True
 
 

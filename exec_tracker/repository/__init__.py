@@ -115,13 +115,33 @@ class ExecutionRepository:
         """Store the result under the claim's token."""
         return self._one(sql.COMPLETE_CLAIM, id=execution_id, token=str(token), result=result_json)
 
-    def complete_many(self, results: Sequence[tuple[str, UUID, str]]) -> dict[str, Execution]:
-        """Store many results, each under its claim's token; whose claim is gone is missing."""
+    def complete_many(
+        self, results: Sequence[tuple[str, UUID, str]], skip_locked: bool = False
+    ) -> dict[str, Execution]:
+        """Store many results, each under its claim's token; whose claim is gone is missing.
+
+        With `skip_locked` a row that another transaction has locked is missing too, and the others
+        need not wait for it.
+        """
         rows = [
             {"id": execution_id, "token": str(token), "result": result}
             for execution_id, token, result in results
         ]
-        return self._by_id(sql.COMPLETE_MANY, rows=json.dumps(rows))
+        statement = sql.COMPLETE_MANY_UNLOCKED if skip_locked else sql.COMPLETE_MANY
+        return self._by_id(statement, rows=json.dumps(rows))
+
+    def fail_many(
+        self, claims: Sequence[tuple[str, UUID]], failure: Failure, skip_locked: bool = False
+    ) -> dict[str, Execution]:
+        """Store the same failure under the tokens of many claims; missing is as above."""
+        rows = [{"id": execution_id, "token": str(token)} for execution_id, token in claims]
+        statement = sql.FAIL_MANY_UNLOCKED if skip_locked else sql.FAIL_MANY
+        return self._by_id(
+            statement,
+            rows=json.dumps(rows),
+            seen_status="running",
+            **failure_arguments(failure),
+        )
 
     def complete_unclaimed(self, seen: Execution, result_json: str) -> Execution | None:
         """Store a result if the row is still as `seen` and no lease is live."""

@@ -8,7 +8,14 @@ database's `clock_timestamp()`, since `now()` stands still within a transaction.
 JSON comes out as text, so that all drivers agree.
 """
 
-from exec_tracker.statements.batches import CLAIM_MANY, COMPLETE_MANY, READ_MANY
+from exec_tracker.statements.batches import (
+    CLAIM_MANY,
+    COMPLETE_MANY,
+    COMPLETE_MANY_UNLOCKED,
+    FAIL_MANY,
+    FAIL_MANY_UNLOCKED,
+    READ_MANY,
+)
 from exec_tracker.statements.claims import (
     CLAIM_EXECUTION,
     CONTINUE_CLAIM,
@@ -40,12 +47,15 @@ __all__ = [
     "COLUMN_NAMES",
     "COMPLETE_CLAIM",
     "COMPLETE_MANY",
+    "COMPLETE_MANY_UNLOCKED",
     "COMPLETE_UNCLAIMED",
     "CONTINUE_CLAIM",
     "DELETE_EXECUTION",
     "ENSURE_USER",
     "ERASE_EXECUTION",
     "FAIL_CLAIM",
+    "FAIL_MANY",
+    "FAIL_MANY_UNLOCKED",
     "FAIL_UNCLAIMED",
     "INSERT_EXECUTION",
     "PURGE_BATCH",

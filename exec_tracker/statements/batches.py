@@ -34,12 +34,8 @@ SELECT {columns}
  WHERE e.id = ANY (ARRAY(SELECT json_array_elements_text(CAST(CAST(:ids AS text) AS json))))""",
 )
 
-# Store each result under its claim's token; a row whose claim is gone is left alone, and is not
-# returned.
-COMPLETE_MANY = Statement(
-    "complete_many",
-    """
-WITH {setting}, held AS MATERIALIZED (
+# The rows whose claims still stand, locked in the order of their keys.
+_HELD = """held AS MATERIALIZED (
     SELECT e.id, r.token, r.result
       FROM setting, {executions} AS e
       JOIN json_to_recordset(CAST(CAST(:rows AS text) AS json))
@@ -47,13 +43,39 @@ WITH {setting}, held AS MATERIALIZED (
         ON r.id = e.id AND r.token = e.claim_token
      WHERE e.status = 'running'
      ORDER BY e.id
-       FOR NO KEY UPDATE OF e
-)
+       FOR NO KEY UPDATE OF e%s
+)"""
+_ALL = _HELD % ""
+_UNLOCKED = _HELD % " SKIP LOCKED"
+
+_COMPLETE = """
+WITH {setting}, %s
 UPDATE {executions} AS e
    SET status = 'completed', result = CAST(held.result AS jsonb),
        completed_at = clock_timestamp(), lease_expires_at = NULL, error = NULL,
        error_message = NULL, retry_at = NULL, erased_at = NULL
   FROM held
  WHERE e.id = held.id AND e.claim_token = held.token AND e.status = 'running'
-RETURNING {columns}""",
-)
+RETURNING {columns}"""
+
+_FAIL = """
+WITH {setting}, %s, e AS (
+     UPDATE {executions} AS e
+        SET {failed}
+       FROM held
+      WHERE e.id = held.id AND e.claim_token = held.token AND e.status = 'running'
+  RETURNING e.*
+), {failed_history}
+SELECT {columns}
+  FROM e"""
+
+# Store each result under its claim's token; a row whose claim is gone is left alone, and is not
+# returned.
+COMPLETE_MANY = Statement("complete_many", _COMPLETE % _ALL)
+# The same without the rows that another transaction has locked, which are not returned either.
+COMPLETE_MANY_UNLOCKED = Statement("complete_many_unlocked", _COMPLETE % _UNLOCKED)
+
+# Store the same failure under the token of each claim, and the ended attempts with it.
+FAIL_MANY = Statement("fail_many", _FAIL % _ALL)
+# The same without the rows that another transaction has locked.
+FAIL_MANY_UNLOCKED = Statement("fail_many_unlocked", _FAIL % _UNLOCKED)

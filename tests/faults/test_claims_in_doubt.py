@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exec_tracker import ExecutionAbandonedError, TransientStorageError
+from exec_tracker import ExecutionAbandonedError, ExecutionTracker, TransientStorageError
 from exec_tracker.flow import patience
 from proof.wire.line import Strike
 from proof.wire.proxy import Proxy
 from tests.support.executors import Calls, options
+from tests.support.strikes import Strikes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,3 +106,25 @@ def test_a_take_over_left_in_doubt_for_long_leaves_what_it_displaced_abandoned(
     with pytest.raises(ExecutionAbandonedError):
         subject.execute(options("k", user_id), calls)
     assert calls.count == 0
+
+
+def test_a_take_over_in_doubt_is_said_so_though_the_row_is_locked_by_then(
+    tracker: ExecutionTracker,
+    user_id: UUID,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The lock may be that of the first try, which is still committing: it is to be taken back."""
+    monkeypatch.setattr(patience, "PATIENCE_SECONDS", PATIENCE)
+    strikes, calls = Strikes(monkeypatch), Calls()
+    tracker.create_execution(options("k", user_id))
+
+    def lose() -> None:
+        raise TransientStorageError("the connection was lost", in_doubt=True)
+
+    with database.locked("SELECT 1 FROM workflow_executions FOR UPDATE"):
+        strikes.arm(2, "before", lose)
+        with pytest.raises(TransientStorageError) as caught:
+            tracker.execute(options("k", user_id), calls)
+    assert (caught.value.in_doubt, calls.count) == (True, 0)
+    assert strikes.sent == ["claim_execution", "take_over", "take_over", "fail_claim"]

@@ -11,14 +11,12 @@ import pytest
 
 from tests.support.database import eventually
 from tests.support.executors import Calls, options
-from tests.support.subjects import open_subject
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from uuid import UUID
 
     from tests.support.database import Database
-    from tests.support.subjects import Subject
+    from tests.support.fixtures import NewSubject
 
 WAITING = """
 SELECT pid FROM pg_stat_activity
@@ -26,16 +24,33 @@ SELECT pid FROM pg_stat_activity
 """
 
 
+class TimeLimitError(Exception):
+    """Such as a task queue raises from a signal handler: Celery's and RQ's are Exceptions."""
+
+
+def time_limit(*_: object) -> None:
+    raise TimeLimitError
+
+
 # In an event loop a cancelled call is not told before its write has been answered.
-@pytest.fixture(params=["sync-psycopg2", "sync-psycopg3"])
-def subject(request: pytest.FixtureRequest, database_url: str) -> Iterator[Subject]:
-    with open_subject(str(request.param), database_url) as subject:
-        yield subject
-
-
+@pytest.mark.parametrize(
+    ("driver", "own_engine", "kind"),
+    [
+        ("sync-psycopg2", True, KeyboardInterrupt),
+        ("sync-psycopg3", False, KeyboardInterrupt),
+        ("sync-psycopg2", False, TimeLimitError),
+        ("sync-psycopg3", True, TimeLimitError),
+    ],
+)
 def test_a_result_is_stored_though_an_interrupt_comes_while_it_is_saved(
-    subject: Subject, user_id: UUID, database: Database
+    new_subject: NewSubject,
+    user_id: UUID,
+    database: Database,
+    *,
+    own_engine: bool,
+    kind: type[BaseException],
 ) -> None:
+    subject = new_subject(own_engine=own_engine)
     calls = Calls("paid")
     locked = database.locked("SELECT 1 FROM workflow_executions FOR UPDATE")
 
@@ -57,8 +72,12 @@ def test_a_result_is_stored_though_an_interrupt_comes_while_it_is_saved(
         interrupter.start()
         return calls(context)
 
-    with pytest.raises(KeyboardInterrupt):
+    before = signal.getsignal(signal.SIGINT)
+    if kind is TimeLimitError:
+        signal.signal(signal.SIGINT, time_limit)
+    with pytest.raises(kind):
         subject.execute(options("k", user_id), lock_the_row)
+    signal.signal(signal.SIGINT, before)
     interrupter.join()
     row = database.row("k")
     assert (row["status"], row["result"], calls.count) == ("completed", "paid", 1)

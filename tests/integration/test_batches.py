@@ -20,7 +20,7 @@ from exec_tracker import (
     ResultNotStorableError,
     UnknownUserError,
 )
-from exec_tracker.flow import many
+from exec_tracker.flow import items, many
 from tests.support.executors import Calls, options
 
 if TYPE_CHECKING:
@@ -267,7 +267,7 @@ def test_a_batch_of_free_keys_takes_two_statements(
 
     tracker.get_execution("warm")
     monkeypatch.setattr(ExecutionRepository, "fetch", counting)
-    asked = [options(f"k-{n}", user_id) for n in range(many.KEYS_PER_STATEMENT)]
+    asked = [options(f"k-{n}", user_id) for n in range(items.KEYS_PER_STATEMENT)]
     tracker.execute_many(asked, lambda: None)
     assert sent == ["claim_many", "complete_many"]
     sent.clear()
