@@ -46,6 +46,10 @@ class Client(ABC):
     engine: Engine
     keeps_connections: bool = False
 
+    def __init__(self) -> None:
+        """Cancel no call; in an event loop those that take longer than `patience` are."""
+        self.patience: Callable[[], float | None] = lambda: None
+
     @abstractmethod
     def execute(
         self, options: ExecuteOptions, function: Function, **settings: Any
@@ -112,6 +116,7 @@ class _SyncClient(Client):
     def __init__(
         self, url: URL, engine: Mapping[str, Any], settings: Mapping[str, Any], *, by_url: bool
     ) -> None:
+        super().__init__()
         self.engine = create_engine(url, **engine)
         self.keeps_connections = by_url
         self._tracker = ExecutionTracker(url if by_url else self.engine, **settings)
@@ -154,10 +159,18 @@ class _SyncClient(Client):
 
 class _AsyncClient(Client):
     def __init__(self, url: URL, engine: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+        super().__init__()
         self._loop = _Loop()
         self._engine = create_async_engine(url, **engine)
         self.engine = self._engine.sync_engine
         self._tracker = AsyncExecutionTracker(self._engine, **settings)
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        async def impatiently() -> T:
+            async with asyncio.timeout(self.patience()):
+                return await work
+
+        return self._loop.run(impatiently())
 
     def execute(
         self, options: ExecuteOptions, function: Function, **settings: Any
@@ -165,10 +178,10 @@ class _AsyncClient(Client):
         async def call(context: ExecutionContext) -> Any:
             return function(context)
 
-        return self._loop.run(self._tracker.execute(options, call, **settings))
+        return self._run(self._tracker.execute(options, call, **settings))
 
     def transact(self, options: ExecuteOptions, write: Write, **settings: Any) -> Any:
-        return self._loop.run(self._tracker.execute_in_transaction(options, write, **settings))
+        return self._run(self._tracker.execute_in_transaction(options, write, **settings))
 
     def join(self, options: ExecuteOptions, write: Write, **settings: Any) -> Any:
         async def call() -> Any:
@@ -179,7 +192,7 @@ class _AsyncClient(Client):
                 await session.commit()
                 return result
 
-        return self._loop.run(call())
+        return self._run(call())
 
     def handle(self, options: ExecuteOptions, function: Function, **settings: Any) -> Any:
         async def call() -> Any:
@@ -189,7 +202,7 @@ class _AsyncClient(Client):
                 await claim.heartbeat()
                 return await claim.complete(function(claim.context))
 
-        return self._loop.run(call())
+        return self._run(call())
 
     def many(
         self, requests: Sequence[ExecuteOptions], function: Function
@@ -197,7 +210,7 @@ class _AsyncClient(Client):
         async def call(context: ExecutionContext) -> Any:
             return function(context)
 
-        return self._loop.run(self._tracker.execute_many(requests, call))
+        return self._run(self._tracker.execute_many(requests, call))
 
     def forget_connections(self) -> None:
         self._loop.run(self._engine.dispose())

@@ -44,12 +44,13 @@ a synchronous standby nothing of this happens; see *failover* in the table above
 SOAK = """\
 ## The soak
 
-Processes of every driver work at random: every mode, fresh keys and those that others are at, calls
-that wait and calls that do not, functions that raise, dawdle, or cannot tell what they did. They
-are killed and replaced, or stopped for longer than a lease; their sessions are terminated, their
-statements cancelled, their rows locked, their connections struck on the wire, and the server is
-restarted or killed. Effects are written to files that nothing strikes, or by the transaction
-itself. Moments are not repeatable, but what is decided by chance follows from the seed.
+Processes of every driver work at random: every mode, batches, fresh keys and those that others are
+at, calls that wait and calls that do not, functions that raise, dawdle, or cannot tell what they
+did. They are killed and replaced, or stopped for longer than a lease; their calls are cancelled,
+their sessions terminated, their statements cancelled, their rows locked, their connections struck
+on the wire, and the server is restarted or killed (its processes, not its machine: `fsync` is off).
+Effects are written to files that nothing strikes, or by the transaction itself. Moments are not
+repeatable, but what is decided by chance follows from the seed.
 """
 
 AUDIT = """\

@@ -120,6 +120,7 @@ class _Round:
             found.note(f"round {self._seed}: {problem}")
         done.audit.add(found)
         done.errors += read.errors
+        done.faults["call cancelled"] += read.errors["TimeoutError"]
         done.settled += settlement.settled
         if not found.problems:
             self._remove()

@@ -8,6 +8,7 @@ import time
 import traceback
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,10 +36,12 @@ _TRIES = 20
 # A key that its own caller is refused: a claim left in doubt, for the settlement.
 _REFUSALS = 3
 _LONGEST_PAUSE = 0.1
-# What a caller may hear, and goes on: the call may be repeated, or somebody else is at it.
+_HURRIES, _LONGEST_HURRY = 0.05, 0.02
+# What a caller may hear, and goes on: the call may be repeated, somebody else is at it, or it was
+# cancelled and nobody knows.
 _AGAIN = (StorageError, DBAPIError, DeclinedError)
 _REFUSED = (ExecutionInProgressError, ExecutionAbandonedError, ExecutionFailedError)
-_FINAL = (OutcomeUnknownError,)
+_FINAL = (OutcomeUnknownError, TimeoutError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,8 @@ def work(assignment: Assignment) -> None:
     # What cannot be stored in this time is for the settlement.
     patience = timedelta(seconds=20)
     client = open_client(assignment.driver, assignment.url, engine=engine, save_timeout=patience)
+    hurry = random.Random(f"{assignment.seed} {assignment.name}")  # noqa: S311 # an order, not a secret
+    client.patience = partial(_patience, hurry)
     callers = []
     for number in range(CALLERS):
         chance = random.Random(f"{assignment.seed} {assignment.name} {number}")  # noqa: S311 # an order, not a secret
@@ -77,6 +82,11 @@ def work(assignment: Assignment) -> None:
     if client.checked_out:
         journal.broken(f"{client.checked_out} connections were not given back to the pool")
     client.close()
+
+
+def _patience(hurry: random.Random) -> float | None:
+    """Have a call cancelled now and then, at any moment; only in an event loop that is possible."""
+    return hurry.uniform(0, _LONGEST_HURRY) if hurry.random() < _HURRIES else None
 
 
 class Caller(threading.Thread):
