@@ -42,42 +42,44 @@ def time_limit(*_: object) -> None:
         ("sync-psycopg3", True, TimeLimitError),
     ],
 )
-def test_a_result_is_stored_though_an_interrupt_comes_while_it_is_saved(
-    new_subject: NewSubject,
-    user_id: UUID,
-    database: Database,
-    *,
-    own_engine: bool,
-    kind: type[BaseException],
-) -> None:
-    subject = new_subject(own_engine=own_engine)
-    calls = Calls("paid")
-    locked = database.locked("SELECT 1 FROM workflow_executions FOR UPDATE")
+class Interrupter(threading.Thread):
+    """Locks the row that is to be written, interrupts whoever waits for it, and lets go.
 
-    def waiting(*, but: frozenset[int] = frozenset()) -> frozenset[int]:
-        return frozenset(row["pid"] for row in database.all(WAITING)) - but
+    It lets go when another session waits: the first try was given up, and there is a second.
+    """
 
-    def interrupt() -> None:
-        first = eventually(waiting)
-        os.kill(os.getpid(), signal.SIGINT)
+    def __init__(self, database: Database) -> None:
+        super().__init__()
+        self._database = database
+        self._locked = database.locked("SELECT 1 FROM workflow_executions FOR UPDATE")
+
+    def lock_and_start(self) -> None:
+        self._locked.__enter__()
+        self.start()
+
+    def run(self) -> None:
         try:
-            eventually(lambda: waiting(but=first))
+            first = eventually(self._waiting)
+            os.kill(os.getpid(), signal.SIGINT)
+            eventually(lambda: self._waiting() - first)
         finally:
-            locked.__exit__(None, None, None)
+            self._locked.__exit__(None, None, None)
 
-    interrupter = threading.Thread(target=interrupt)
+    def _waiting(self) -> set[int]:
+        return {row["pid"] for row in self._database.all(WAITING)}
+
+
+def test_a_result_is_stored_though_an_interrupt_comes_while_it_is_saved(
+    subject: Subject, user_id: UUID, database: Database
+) -> None:
+    calls, interrupter = Calls("paid"), Interrupter(database)
 
     def lock_the_row(context: Any) -> Any:
-        locked.__enter__()
-        interrupter.start()
+        interrupter.lock_and_start()
         return calls(context)
 
-    before = signal.getsignal(signal.SIGINT)
-    if kind is TimeLimitError:
-        signal.signal(signal.SIGINT, time_limit)
-    with pytest.raises(kind):
+    with pytest.raises(KeyboardInterrupt):
         subject.execute(options("k", user_id), lock_the_row)
-    signal.signal(signal.SIGINT, before)
     interrupter.join()
     row = database.row("k")
     assert (row["status"], row["result"], calls.count) == ("completed", "paid", 1)
