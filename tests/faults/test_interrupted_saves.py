@@ -32,16 +32,6 @@ def time_limit(*_: object) -> None:
     raise TimeLimitError
 
 
-# In an event loop a cancelled call is not told before its write has been answered.
-@pytest.mark.parametrize(
-    ("driver", "own_engine", "kind"),
-    [
-        ("sync-psycopg2", True, KeyboardInterrupt),
-        ("sync-psycopg3", False, KeyboardInterrupt),
-        ("sync-psycopg2", False, TimeLimitError),
-        ("sync-psycopg3", True, TimeLimitError),
-    ],
-)
 class Interrupter(threading.Thread):
     """Locks the row that is to be written, interrupts whoever waits for it, and lets go.
 
@@ -69,17 +59,37 @@ class Interrupter(threading.Thread):
         return {row["pid"] for row in self._database.all(WAITING)}
 
 
+# In an event loop a cancelled call is not told before its write has been answered.
+@pytest.mark.parametrize(
+    ("driver", "own_engine", "kind"),
+    [
+        ("sync-psycopg2", True, KeyboardInterrupt),
+        ("sync-psycopg3", False, KeyboardInterrupt),
+        ("sync-psycopg2", False, TimeLimitError),
+        ("sync-psycopg3", True, TimeLimitError),
+    ],
+)
 def test_a_result_is_stored_though_an_interrupt_comes_while_it_is_saved(
-    subject: Subject, user_id: UUID, database: Database
+    new_subject: NewSubject,
+    user_id: UUID,
+    database: Database,
+    *,
+    own_engine: bool,
+    kind: type[BaseException],
 ) -> None:
-    calls, interrupter = Calls("paid"), Interrupter(database)
+    subject, calls = new_subject(own_engine=own_engine), Calls("paid")
+    interrupter = Interrupter(database)
 
     def lock_the_row(context: Any) -> Any:
         interrupter.lock_and_start()
         return calls(context)
 
-    with pytest.raises(KeyboardInterrupt):
+    before = signal.getsignal(signal.SIGINT)
+    if kind is TimeLimitError:
+        signal.signal(signal.SIGINT, time_limit)
+    with pytest.raises(kind):
         subject.execute(options("k", user_id), lock_the_row)
+    signal.signal(signal.SIGINT, before)
     interrupter.join()
     row = database.row("k")
     assert (row["status"], row["result"], calls.count) == ("completed", "paid", 1)
