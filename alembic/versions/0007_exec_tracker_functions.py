@@ -2,7 +2,8 @@
 
 The names carry a version: a later signature gets functions of its own beside these, so that old and
 new libraries work side by side. The tables are named with their schema, wherever that is: under an
-empty search path nobody's tables, functions or operators can come before them.
+empty search path nobody's tables, functions or operators can come before them. Without sequential
+scans, since a plan that was made for a table of a few rows is kept while the table grows.
 
 Revision ID: 0007_exec_tracker_functions
 Revises: 0006_exec_tracker_trace
@@ -37,6 +38,7 @@ RETURNS TABLE (
 )
 LANGUAGE plpgsql
 SET search_path = ''
+SET enable_seqscan = off
 AS $$
 #variable_conflict use_column
 BEGIN
@@ -68,7 +70,7 @@ BEGIN
         e.claim_token, e.claimed_by, e.lease_expires_at, e.fingerprint,
         e.retry_at, e.erased_at, e.error::text, e.trace_context, clock_timestamp()
           FROM %1$s.workflow_executions AS e
-         WHERE e.id = p_id;
+         WHERE e.id = claim_workflow_execution_v1.p_id;
     END IF;
 END;
 $$
@@ -98,8 +100,9 @@ RETURNS TABLE (
 )
 LANGUAGE plpgsql
 SET search_path = ''
+SET enable_seqscan = off
 AS $$
-#variable_conflict use_column
+#variable_conflict use_variable
 BEGIN
     -- Bounds the wait for another transaction on the same key, and has the commit flushed to disk
     -- even for a role with synchronous_commit = off. Both end with the transaction.

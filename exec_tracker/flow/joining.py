@@ -8,13 +8,17 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from exec_tracker import sessions
-from exec_tracker.errors import IdempotencyKeyReusedError, TransientStorageError
+from exec_tracker.errors import (
+    IdempotencyKeyReusedError,
+    StorageError,
+    TransientStorageError,
+)
 from exec_tracker.flow import refusals
 from exec_tracker.flow.claiming import TRIES_TO_SEE, replay
 from exec_tracker.flow.commands import Within
 from exec_tracker.policies import EventName
 from exec_tracker.repository import ExecutionRepository
-from exec_tracker.sqlstates import LOCK_NOT_AVAILABLE
+from exec_tracker.sqlstates import LOCK_NOT_AVAILABLE, READ_ONLY
 from exec_tracker.transitions import Mine, Refuse, Replay, TakeOver, decide
 from exec_tracker.types import ExecutionResult
 
@@ -63,22 +67,38 @@ class Transaction:
 
 def begin(work: Transaction) -> Generator[Command, Any, Execution | ExecutionResult[Any]]:
     """Claim the key in the transaction, or return the stored outcome."""
-    yield Within(sessions.check_session, ())
     try:
-        for _ in range(TRIES_TO_SEE):
-            standing: Execution | None = yield from work.within(
-                ExecutionRepository.claim, work.plan.new, work.claim
-            )
-            if standing is not None:
-                return (yield from _negotiate(work, standing))
+        return (yield from _begin(work))
     except TransientStorageError as exc:
         if exc.sqlstate == LOCK_NOT_AVAILABLE:
             raise refusals.locked(work.plan) from exc
         raise
+
+
+def _begin(work: Transaction) -> Generator[Command, Any, Execution | ExecutionResult[Any]]:
+    yield Within(sessions.check_session, ())
+    for _ in range(TRIES_TO_SEE):
+        standing = yield from _claim_or_read(work)
+        if standing is not None:
+            return (yield from _negotiate(work, standing))
     work.plan.tell(EventName.REFUSED, 0, "Hidden")
     raise IdempotencyKeyReusedError(
         f"The key {work.plan.new.id!r} is used by an execution that this connection may not see."
     )
+
+
+def _claim_or_read(work: Transaction) -> Generator[Command, Any, Execution | None]:
+    standing: Execution | None
+    try:
+        standing = yield from work.within(ExecutionRepository.claim, work.plan.new, work.claim)
+    except StorageError as exc:
+        if exc.sqlstate != READ_ONLY:
+            raise
+        # In a read-only transaction only a stored outcome helps: without one, that is the error.
+        standing = yield from work.read()
+        if standing is None:
+            raise
+    return standing
 
 
 def _negotiate(

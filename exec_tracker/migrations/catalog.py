@@ -68,11 +68,18 @@ SELECT 'rule', t.relname || ' ' || w.rulename, pg_get_ruledef(w.oid, true)
     """
 SELECT 'function', f.proname || '(' || oidvectortypes(f.proargtypes) || ')',
        l.lanname || CASE WHEN f.prosecdef THEN ' SECURITY DEFINER' ELSE '' END
+       || CASE f.provolatile WHEN 'v' THEN '' WHEN 's' THEN ' STABLE' ELSE ' IMMUTABLE' END
+       || CASE WHEN f.proisstrict THEN ' STRICT' ELSE '' END
+       || CASE f.proparallel WHEN 'u' THEN '' WHEN 's' THEN ' PARALLEL SAFE'
+                             ELSE ' PARALLEL RESTRICTED' END
+       || CASE WHEN f.proleakproof THEN ' LEAKPROOF' ELSE '' END
+       || ' (' || pg_get_function_arguments(f.oid) || ')'
        || ' RETURNS ' || pg_get_function_result(f.oid)
        || coalesce(' SET ' || array_to_string(f.proconfig, ', '), '') || ': '
+       -- Without comments, which end with their lines: those are not kept in one line of text.
        -- Where the tables are named with their schema, it is this one.
-       || replace(f.prosrc, quote_ident(n.nspname) || '.workflow_executions',
-                  'workflow_executions')
+       || replace(regexp_replace(f.prosrc, '--[^\n]*', '', 'g'),
+                  quote_ident(n.nspname) || '.workflow_executions', '%1$s.workflow_executions')
   FROM pg_proc f JOIN pg_language l ON l.oid = f.prolang
   JOIN pg_namespace n ON n.oid = f.pronamespace
  WHERE f.pronamespace = :namespace AND f.proname = ANY (:functions)

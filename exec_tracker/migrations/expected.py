@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from exec_tracker.migrations.options import (
@@ -26,7 +27,11 @@ from exec_tracker.models import (
 from exec_tracker.models.ddl import UPDATED_AT_FUNCTION
 from exec_tracker.models.functions import (
     CLAIM_FUNCTION,
+    CLAIM_PARAMETERS,
+    CLAIM_SIGNATURE,
     COMPLETE_FUNCTION,
+    COMPLETE_PARAMETERS,
+    COMPLETE_SIGNATURE,
     CREATE_FUNCTIONS,
     ROW_COLUMNS,
 )
@@ -58,25 +63,26 @@ _GUARD: Final = (
 
 
 def _body(function: str) -> str:
-    return " ".join(function.split("$$")[1].replace("%1$s.", "").split())
+    return " ".join(re.sub("--.*", "", function.split("$$")[1]).split())
 
 
-_CLAIM: Final = (
-    f"{CLAIM_FUNCTION}(text, text, text, uuid, text, text, text, text, uuid, text, "
-    "double precision, text)"
-)
-_COMPLETE: Final = f"{COMPLETE_FUNCTION}(text, uuid, text, text)"
-_ROW: Final = (
-    "TABLE("
-    + (
-        " ".join(ROW_COLUMNS.split())
+def _spelled(columns: str) -> str:
+    """Write columns or parameters as the catalogs do."""
+    return (
+        " ".join(columns.split())
         .replace("TIMESTAMPTZ", "timestamp with time zone")
+        .replace("DOUBLE PRECISION", "double precision")
         .replace("TEXT", "text")
         .replace("UUID", "uuid")
         .replace("INTEGER", "integer")
     )
-    + ")"
-)
+
+
+def _of_the_protocol(parameters: str, created: str) -> str:
+    return (
+        f"plpgsql ({_spelled(parameters)}) RETURNS TABLE({_spelled(ROW_COLUMNS)}) "
+        f'SET search_path="", enable_seqscan=off: {_body(created)}'
+    )
 
 
 _CONSTRAINTS: Final = {
@@ -118,17 +124,15 @@ _OTHERS: Final = {
     ),
     ("trigger", f"{EXECUTIONS_TABLE} {GUARD_TRIGGER}"): _GUARD,
     ("function", "update_workflow_execution_updated_at()"): (
-        f'plpgsql RETURNS trigger SET search_path="": {_body(UPDATED_AT_FUNCTION)}'
+        f'plpgsql () RETURNS trigger SET search_path="": {_body(UPDATED_AT_FUNCTION)}'
     ),
     ("function", "guard_workflow_execution()"): (
-        f'plpgsql RETURNS trigger SET search_path="": {_body(CREATE_GUARD_FUNCTION)}'
+        f'plpgsql () RETURNS trigger SET search_path="": {_body(CREATE_GUARD_FUNCTION)}'
     ),
-    **{
-        ("function", name): f'plpgsql RETURNS {_ROW} SET search_path="": {_body(created)}'
-        for name, created in zip((_CLAIM, _COMPLETE), CREATE_FUNCTIONS, strict=True)
-    },
-    ("grant", f"function {_CLAIM} to service_role"): "EXECUTE",
-    ("grant", f"function {_COMPLETE} to service_role"): "EXECUTE",
+    ("function", CLAIM_SIGNATURE): _of_the_protocol(CLAIM_PARAMETERS, CREATE_FUNCTIONS[0]),
+    ("function", COMPLETE_SIGNATURE): _of_the_protocol(COMPLETE_PARAMETERS, CREATE_FUNCTIONS[1]),
+    ("grant", f"function {CLAIM_SIGNATURE} to service_role"): "EXECUTE",
+    ("grant", f"function {COMPLETE_SIGNATURE} to service_role"): "EXECUTE",
     ("grant", "table workflow_executions to service_role"): _DML,
     ("grant", "table workflow_executions to authenticated"): "SELECT",
     ("grant", "table workflow_execution_attempts to service_role"): _DML,

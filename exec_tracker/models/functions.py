@@ -11,7 +11,11 @@ from typing import Final
 
 __all__ = [
     "CLAIM_FUNCTION",
+    "CLAIM_PARAMETERS",
+    "CLAIM_SIGNATURE",
     "COMPLETE_FUNCTION",
+    "COMPLETE_PARAMETERS",
+    "COMPLETE_SIGNATURE",
     "CREATE_FUNCTIONS",
     "DROP_FUNCTIONS",
     "FUNCTION_GRANTS",
@@ -20,6 +24,12 @@ __all__ = [
 
 CLAIM_FUNCTION: Final = "claim_workflow_execution_v1"
 COMPLETE_FUNCTION: Final = "complete_workflow_execution_v1"
+
+CLAIM_SIGNATURE: Final = (
+    f"{CLAIM_FUNCTION}(text, text, text, uuid, text, text, text, text, uuid, text, "
+    "double precision, text)"
+)
+COMPLETE_SIGNATURE: Final = f"{COMPLETE_FUNCTION}(text, uuid, text, text)"
 
 ROW_COLUMNS: Final = """
     id TEXT, workflow_id TEXT, workflow_name TEXT, user_id UUID, status TEXT, result TEXT,
@@ -46,7 +56,9 @@ _SETTINGS: Final = """
     END IF;"""
 
 # The tables are named with their schema, wherever that is: under an empty search path nobody's
-# tables, functions or operators can come before them.
+# tables, functions or operators can come before them. Without sequential scans, since a plan is
+# kept for as long as the connection: one made for a table of a few rows would read all of it, and
+# go on doing so while it grows, until it is analysed.
 _CREATE: Final = """
 DO $do$
 BEGIN
@@ -58,8 +70,9 @@ RETURNS TABLE ({row}
 )
 LANGUAGE plpgsql
 SET search_path = ''
+SET enable_seqscan = off
 AS $$
-#variable_conflict use_column
+#variable_conflict {conflict}
 BEGIN{settings}
 {body}
 END;
@@ -75,7 +88,7 @@ $do$
 """
 
 
-def _create(name: str, parameters: str, body: str) -> str:
+def _create(name: str, parameters: str, body: str, conflict: str) -> str:
     returned = body.replace("{returned}", _ROW.strip())
     return _CREATE.format(
         schema="%1$s",
@@ -84,15 +97,18 @@ def _create(name: str, parameters: str, body: str) -> str:
         row=ROW_COLUMNS,
         settings=_SETTINGS,
         body=returned,
+        conflict=conflict,
     )
 
 
-_CLAIM: Final = _create(
-    CLAIM_FUNCTION,
-    """\
+CLAIM_PARAMETERS: Final = """\
     p_id TEXT, p_workflow_id TEXT, p_workflow_name TEXT, p_user_id UUID, p_parameters TEXT,
     p_actor TEXT, p_fingerprint TEXT, p_trace_context TEXT, p_token UUID, p_claimed_by TEXT,
-    p_lease DOUBLE PRECISION, p_lock_timeout TEXT""",
+    p_lease DOUBLE PRECISION, p_lock_timeout TEXT"""
+
+_CLAIM: Final = _create(
+    CLAIM_FUNCTION,
+    CLAIM_PARAMETERS,
     """\
     -- The unique index arbitrates: one caller inserts, all others read what stands.
     RETURN QUERY
@@ -108,13 +124,18 @@ _CLAIM: Final = _create(
         RETURN QUERY
         SELECT {returned}
           FROM %1$s.workflow_executions AS e
-         WHERE e.id = p_id;
+         WHERE e.id = claim_workflow_execution_v1.p_id;
     END IF;""",
+    # ON CONFLICT (id) means the column. No other name of ours is bare where a column could be
+    # meant: a host may add columns of any name.
+    "use_column",
 )
+
+COMPLETE_PARAMETERS: Final = "    p_id TEXT, p_token UUID, p_result TEXT, p_lock_timeout TEXT"
 
 _COMPLETE: Final = _create(
     COMPLETE_FUNCTION,
-    "    p_id TEXT, p_token UUID, p_result TEXT, p_lock_timeout TEXT",
+    COMPLETE_PARAMETERS,
     """\
     -- The token is the fence: no row, where the claim was taken over or decided meanwhile.
     RETURN QUERY
@@ -124,6 +145,7 @@ _COMPLETE: Final = _create(
            erased_at = NULL
      WHERE e.id = p_id AND e.claim_token = p_token AND e.status = 'running'
     RETURNING {returned};""",
+    "use_variable",
 )
 
 CREATE_FUNCTIONS: Final = (_CLAIM, _COMPLETE)

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
-from exec_tracker.models.functions import CLAIM_FUNCTION, COMPLETE_FUNCTION
+from exec_tracker.models.functions import (
+    CLAIM_FUNCTION,
+    CLAIM_SIGNATURE,
+    COMPLETE_FUNCTION,
+    COMPLETE_SIGNATURE,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
@@ -110,6 +115,8 @@ def render(statement: Statement, dialect: Dialect, schema: str | None) -> Render
         "attempts": f"{prefix}workflow_execution_attempts",
         "claim_function": f"{prefix}{CLAIM_FUNCTION}",
         "complete_function": f"{prefix}{COMPLETE_FUNCTION}",
+        "claim_signature": f"{prefix}{CLAIM_SIGNATURE}",
+        "complete_signature": f"{prefix}{COMPLETE_SIGNATURE}",
     }
     shared = {name: part.format(**names) for name, part in _SHARED.items()}
     compiled = text(statement.sql.format(**names, **shared)).compile(dialect=dialect)

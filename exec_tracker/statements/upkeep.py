@@ -78,8 +78,8 @@ READ_SCHEMA_NOTE = Statement(
     "read_schema_note",
     """
 SELECT to_regclass('{executions}') IS NOT NULL AND to_regclass('{attempts}') IS NOT NULL
-       AND to_regproc('{claim_function}') IS NOT NULL
-       AND to_regproc('{complete_function}') IS NOT NULL,
+       AND to_regprocedure('{claim_signature}') IS NOT NULL
+       AND to_regprocedure('{complete_signature}') IS NOT NULL,
        obj_description(to_regclass('{attempts}'), 'pg_class')""",
 )
 

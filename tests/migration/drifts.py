@@ -2,6 +2,22 @@
 
 from __future__ import annotations
 
+CLAIM = (
+    "claim_workflow_execution_v1(text, text, text, uuid, text, text, text, text, uuid, text, "
+    "double precision, text)"
+)
+COMPLETE = "complete_workflow_execution_v1(text, uuid, text, text)"
+
+
+def replaced(function: str, what: str, by: str) -> str:
+    """Return SQL that writes a function anew with a part of it replaced."""
+    return (
+        f"DO $do$ DECLARE old text = pg_get_functiondef('{function}'::regproc); BEGIN "
+        f"ASSERT strpos(old, $a${what}$a$) > 0; EXECUTE replace(old, $a${what}$a$, $a${by}$a$); "
+        "END $do$"
+    )
+
+
 DRIFTS = {
     "row security off": (
         "ALTER TABLE workflow_executions DISABLE ROW LEVEL SECURITY",
@@ -70,6 +86,38 @@ DRIFTS = {
     "function for everybody": (
         "GRANT EXECUTE ON FUNCTION guard_workflow_execution() TO PUBLIC",
         ("grant", "function guard_workflow_execution() to public"),
+    ),
+    "function of the protocol that is skipped for a NULL": (
+        "ALTER FUNCTION claim_workflow_execution_v1 STRICT",
+        ("function", CLAIM),
+    ),
+    "function of the protocol that may not write": (
+        "ALTER FUNCTION complete_workflow_execution_v1 STABLE",
+        ("function", COMPLETE),
+    ),
+    "function of the protocol with another plan": (
+        "ALTER FUNCTION claim_workflow_execution_v1 RESET enable_seqscan",
+        ("function", CLAIM),
+    ),
+    "function of the protocol with a line in its comment": (
+        replaced("claim_workflow_execution_v1", "the transaction.\n", "the transaction. "),
+        ("function", CLAIM),
+    ),
+    "function of the protocol without the schema of its table": (
+        replaced("complete_workflow_execution_v1", "public.workflow_exec", "workflow_exec"),
+        ("function", COMPLETE),
+    ),
+    "function of the protocol without its fence": (
+        replaced("complete_workflow_execution_v1", "AND e.claim_token = p_token", ""),
+        ("function", COMPLETE),
+    ),
+    "function of the protocol for everybody": (
+        "GRANT EXECUTE ON FUNCTION claim_workflow_execution_v1 TO PUBLIC",
+        ("grant", f"function {CLAIM} to public"),
+    ),
+    "function of the protocol dropped": (
+        "DROP FUNCTION complete_workflow_execution_v1",
+        ("function", COMPLETE),
     ),
     "grant to anon": (
         "GRANT SELECT ON workflow_executions TO anon",

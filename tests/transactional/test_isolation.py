@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import text
 
-from exec_tracker import TransientStorageError
+from exec_tracker import StorageError, TransientStorageError
 from tests.support.executors import options
 from tests.transactional.hosts import writing
 
@@ -139,3 +139,18 @@ def test_a_conflict_that_never_ends_reaches_the_caller(
         host.execute_in_transaction(options("k", user_id), work)
     assert 2 <= len(runs) <= 20
     assert database.all("SELECT * FROM workflow_executions WHERE status = 'running'") == []
+
+
+@pytest.mark.parametrize("level", ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"])
+def test_a_read_only_transaction_of_the_host_gets_the_stored_result_and_runs_nothing(
+    new_host: NewHost, user_id: UUID, ledger: Ledger, level: str
+) -> None:
+    host = new_host(isolation_level=level)
+    host.execute_in_transaction(options("k", user_id), writing("a"))
+    with host.session() as session:
+        session.run(lambda it: it.execute(text("SET TRANSACTION READ ONLY")))
+        assert session.execute_in_transaction(options("k", user_id), writing("b")) == "done"
+        with pytest.raises(StorageError, match="read-only"):
+            session.execute_in_transaction(options("new", user_id), writing("b"))
+        session.run(lambda it: it.execute(text("SELECT 1")))
+    assert ledger.notes == {"a"}
