@@ -35,7 +35,7 @@ After every turn these are checked from another connection:
 - nobody is told of an abandonment, a lost lease or a deletion that was none; nobody is refused by
   a claim of its own, and no caller hears of an error that is not part of the interface;
 - the heartbeat renews no foreign lease and waits for nobody; a transaction commits no claim alone;
-- no attempt ends twice in the history; every schedule ends.
+- no attempt ends twice in the history, unless verifications could not tell; every schedule ends.
 
 **What these are not.** `reset`, `resolve` as failed, deletion, purge and `on_abandoned="retry"` are
 the caller's word that the work may be done again. Where the old owner is merely late, its effect
@@ -54,7 +54,7 @@ statement arrives or before the answer does (the old backend then commits or rol
 turn), the server refuses the statement for good, or somebody presses Ctrl-C.
 
 *A taker over, interrupted*: Ctrl-C at any turn of a caller with `on_abandoned="retry"`, beside a
-contender without. Unless its function has begun, what it displaced is abandoned as it was found.
+contender. Unless its function has begun, what it displaced is abandoned as it was found.
 *A verifier, interrupted*: the same with `verify=`.
 """
 
@@ -91,6 +91,17 @@ KILLS = """\
 ## Killed processes
 
 The same with a process of its own and SIGKILL, over the tracker as it is shipped.
+"""
+
+MODEL = """\
+## Random programs
+
+Programs of API calls, made at random: every door (a function, a transaction of the tracker's or of
+the host's, a handle that is held and ended later or too late, many keys at once), every wish
+(`on_failed`, `on_abandoned`, `retry`, `verify`, `on_running`), every verb, and time that passes; by
+two users, on keys that they share and keys of their own, over two synchronous trackers and an
+asynchronous one in turn. After each call the answer, every stored row with its history, and the
+listings are compared with a dictionary that behaves as documented.
 """
 
 AFTER = """\

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from proof import faults_page, threes_page
 from proof.killing import killed_is_kept
 from proof.matrix import THIRD
-from proof.prose import AFTER, CRASHES, INTERLEAVINGS, INTRODUCTION, KILLS, MUTATED
+from proof.prose import AFTER, CRASHES, INTERLEAVINGS, INTRODUCTION, KILLS, MODEL, MUTATED
 from proof.roles import MODES
 from proof.stage import STATES
 
@@ -33,7 +33,7 @@ def write(found: Findings) -> str:
     parts += [INTERLEAVINGS, *_interleavings(found), *threes_page.section(found)]
     parts += [MUTATED, *_mutations(found)]
     parts += [CRASHES, *_crashes(found), KILLS, *_killed(found)]
-    parts += [*faults_page.sections(found.faults), AFTER]
+    parts += [MODEL, *faults_page.sections(found.faults), AFTER]
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -41,6 +41,7 @@ def broken(found: Findings) -> list[str]:
     """Return every promise that was seen to break, and every mutation that was not."""
     lines = [f"{case}: {tally.broken}" for case, tally in found.tallies.items() if tally.broken]
     lines += threes_page.broken(found)
+    lines += [found.modelled.broken] if found.modelled.broken else []
     lines += [f"not caught: {m.mutation}" for m in found.verdicts if None in (m.alone, m.reduced)]
     lines += [f"{one}: {why}" for one in found.killed if (why := killed_is_kept(one))]
     return lines + found.faults.problems
@@ -71,6 +72,8 @@ def _figures(found: Findings) -> Iterator[str]:
             ("mutations of the protocol, and caught", f"{len(found.verdicts)}, {caught}"),
             ("crash points, each with its aftermath", f"{len(found.crashes):,}"),
             ("processes killed", f"{len(found.killed):,}"),
+            ("random programs held to the model", f"{found.modelled.programs:,}"),
+            ("… their calls", f"{found.modelled.calls:,}"),
             *faults_page.figures(found.faults),
         ],
     )

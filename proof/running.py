@@ -24,6 +24,7 @@ from proof.explorer import Explorer, Nondeterminism, Tally
 from proof.faults import Faults, soak_it, strike_the_server, strike_the_wire
 from proof.killing import Killed, kill_everywhere
 from proof.matrix import Case, cases, cases_of_three
+from proof.modelling import Modelled, run_for
 from proof.mutating import Verdict, judge_mutation
 from proof.mutations import MUTATIONS
 from proof.world import World
@@ -36,9 +37,9 @@ if TYPE_CHECKING:
 _DISTURBANCES = 3
 
 Search = tuple[Case, bool]
-# Parts of the time: striking the wire takes at most the first, the search ends at the second, and
-# the soak has what is left.
-_WIRE, _SEARCH_ENDS = 0.2, 0.5
+# Parts of the time: striking the wire takes at most the first, random programs the second, the
+# search ends at the third, and the soak has what is left.
+_WIRE, _PROGRAMS, _SEARCH_ENDS = 0.2, 0.05, 0.5
 
 
 @dataclass
@@ -53,6 +54,7 @@ class Findings:
     verdicts: list[Verdict] = field(default_factory=list)
     crashes: list[CrashPoint] = field(default_factory=list)
     killed: list[Killed] = field(default_factory=list)
+    modelled: Modelled = field(default_factory=Modelled)
     tallies: dict[Case, Tally] = field(default_factory=dict)
     reduced: dict[Case, Tally] = field(default_factory=dict)
     skipped: list[Search] = field(default_factory=list)
@@ -103,9 +105,10 @@ def run(minutes: float, jobs: int, seed: int) -> Findings:
     began, seconds = monotonic(), minutes * 60
     strike_the_wire(found.faults, seconds * _WIRE)
     strike_the_server(found.faults)
-    with databases(jobs) as urls:
-        found.server = administration(urls[0], "SELECT split_part(version(), ' on ', 1)")
+    with databases(jobs + 1) as (spare, *urls):
+        found.server = administration(spare, "SELECT split_part(version(), ' on ', 1)")
         _fixed_part(found, urls[0])
+        found.modelled = run_for(spare, seconds * _PROGRAMS, seed)
         _search(found, urls, began + seconds * _SEARCH_ENDS)
     soak_it(found.faults, began + seconds - monotonic())
     found.seconds = monotonic() - began

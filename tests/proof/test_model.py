@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import pytest
 
-from hypothesis import HealthCheck, Phase, settings
-from hypothesis.stateful import run_state_machine_as_test
-
-from exec_tracker import ExecutionTracker
-from exec_tracker.testing import DatabaseClock
-from proof.programs import Programs
-
-if TYPE_CHECKING:
-    from uuid import UUID
-
-# No shrinking here: on a slow machine it outlasts the test. Phase.shrink makes a failure small.
-_SLICE = settings(
-    max_examples=25,
-    stateful_step_count=25,
-    deadline=None,
-    database=None,
-    print_blob=True,  # the line that repeats a failure
-    suppress_health_check=list(HealthCheck),
-    phases=(Phase.generate,),
-)
+from exec_tracker import transitions
+from proof.modelling import run_programs
+from proof.seeds import chosen_seed
 
 
-def test_random_programs_do_what_the_model_says(
-    database_url: str, user_id: UUID, other_user_id: UUID
+def test_random_programs_do_what_the_model_says(database_url: str) -> None:
+    done = run_programs(database_url, 15, chosen_seed())
+    assert done.calls > 5 * done.programs
+
+
+def test_a_service_that_does_otherwise_is_noticed(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with ExecutionTracker(database_url) as one, ExecutionTracker(database_url) as other:
-
-        class Bounded(Programs):
-            clock = DatabaseClock(database_url)
-            trackers = [one, other]  # noqa: RUF012 # the base class says that it is one
-            users = [user_id, other_user_id]  # noqa: RUF012 # as above
-
-        run_state_machine_as_test(Bounded, settings=_SLICE)
+    monkeypatch.setattr(transitions, "_decide_failed", lambda *_: transitions.TakeOver())
+    with pytest.raises(AssertionError, match=r"the service: .*; the model: "):
+        run_programs(database_url, 200, chosen_seed())
