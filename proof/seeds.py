@@ -10,6 +10,14 @@ _DEFAULT = 1729
 
 def chosen_seed() -> int:
     """Return the seed that the environment names, or the usual one; say which it is."""
-    seed = int(os.environ.get(SEED_VARIABLE) or _DEFAULT)
-    print(f"{SEED_VARIABLE}={seed}", flush=True)
-    return seed
+    print(seed_as_setting(), flush=True)
+    return _seed()
+
+
+def seed_as_setting() -> str:
+    """Return what to set for the same seed again."""
+    return f"{SEED_VARIABLE}={_seed()}"
+
+
+def _seed() -> int:
+    return int(os.environ.get(SEED_VARIABLE) or _DEFAULT)

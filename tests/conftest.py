@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import HealthCheck, settings
 
-from proof.seeds import SEED_VARIABLE, chosen_seed
+from proof.seeds import seed_as_setting
 
 pytest_plugins = ["exec_tracker.testing", "tests.support.fixtures"]
 
@@ -15,4 +15,4 @@ settings.load_profile("patient")
 
 def pytest_report_header() -> str:
     """Say what the tests of the proof decide by chance from; the same seed repeats a run."""
-    return f"proof seed: {SEED_VARIABLE}={chosen_seed()}"
+    return f"proof: {seed_as_setting()}"
