@@ -50,6 +50,11 @@ PROOF_MINUTES ?= 60
 proof: $(INSTALLED) ## try every interleaving, crash point and fault (PROOF_MINUTES=60), and write the page
 	$(BIN)/python -m proof --minutes $(PROOF_MINUTES)
 
+.PHONY: mutation
+mutation: $(INSTALLED) ## change the pure rules in small ways, see their tests notice, and write the page
+	$(BIN)/python -m pip install --quiet --group mutation
+	$(BIN)/python -m tests.mutation
+
 BENCH_ARGS ?=
 
 .PHONY: bench

@@ -1,0 +1,40 @@
+"""Why some mutants live: no test could tell them from the code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.mutation.running import Mutant
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A mutant of this function that reads like this, and why it is no mistake."""
+
+    function: str
+    added: str
+    why: str
+
+
+_FALSE = "`json.dumps` asks only whether it is true"
+_CAST = "`cast` does nothing when it runs"
+_COMPARED = "times with zones are compared as moments, whichever zone they are written in"
+_ALWAYS = "whatever has annotations and is not unwrapped has `__globals__`; the default is for form"
+
+REASONS: tuple[Reason, ...] = (
+    Reason("storable_json", "ensure_ascii=None", _FALSE),
+    Reason("storable_json", "allow_nan=None", _FALSE),
+    Reason("ResultCodec.decode", "cast(", _CAST),
+    Reason("_same_moments", "astimezone(None)", _COMPARED),
+    Reason("_resolved", 'getattr(function, "__globals__", ', _ALWAYS),
+)
+
+
+def reason(mutant: Mutant) -> str | None:
+    """Return why a mutant may live, or None."""
+    for one in REASONS:
+        if one.function == mutant.function and one.added in mutant.added:
+            return one.why
+    return None
