@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("exec_tracker")
 
+# How long the end of a tracker waits for its last renewal, whose database may be away.
+_LAST_BEAT_SECONDS = 5.0
+
 
 class HeartbeatTask:
     """The async twin of Heartbeat, over the same book; one task while leases are held."""
@@ -83,7 +86,11 @@ class HeartbeatTask:
         if self._loop is not asyncio.get_running_loop():
             return  # a loop that has ended took its task along
         if self._task is not None and not self._book.held:
-            self._task.cancel()
+            # Let it see that nothing is held: to cancel it would tear a renewal that is on its way.
+            self._wake.set()
+            _, late = await asyncio.wait({self._task}, timeout=_LAST_BEAT_SECONDS)
+            for task in late:
+                task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:

@@ -76,7 +76,8 @@ def test_run_and_wait_times_are_measured_in_seconds(
     (ran,) = telemetry.points("exec_tracker.run.duration")
     (waited,) = telemetry.points("exec_tracker.wait.duration")
     assert (ran.count, waited.count) == (1, 1)
-    assert SHORTLY.total_seconds() <= waited.sum < ran.sum < 100
+    # The time that may be waited is counted from when the row was seen, a little before the wait.
+    assert SHORTLY.total_seconds() / 2 < waited.sum < ran.sum < 100
 
 
 def test_renewals_are_counted_by_what_came_of_them(
