@@ -8,6 +8,7 @@ setting that poolers leak.
 from __future__ import annotations
 
 import os
+import select
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -57,7 +58,9 @@ def resolve_engine(bind: Engine | sessionmaker[Session] | URL | str) -> tuple[En
     if isinstance(bind, sessionmaker):
         return check_engine(engine_of_factory(bind)), False
     url = normalise_url(bind)
-    return check_engine(create_engine(url, **engine_options(url))), True
+    engine = check_engine(create_engine(url, **engine_options(url)))
+    replace_ended(engine)
+    return engine, True
 
 
 def retire(engine: Engine) -> None:
@@ -71,6 +74,37 @@ def retire(engine: Engine) -> None:
 
 def _close_at_checkin(_connection: Any, record: ConnectionPoolEntry) -> None:
     record.invalidate()
+
+
+def replace_ended(engine: Engine) -> None:
+    """Have an engine of our own replace connections that ended while nobody used them.
+
+    Pre-ping would do it for a round trip more at every checkout.
+    """
+    event.listen(engine, "checkout", _refuse_ended)
+
+
+def _refuse_ended(_connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
+    if has_ended(record.driver_connection):
+        raise DisconnectionError("the server has ended this connection")
+
+
+def has_ended(connection: Any) -> bool:
+    """Tell of an idle connection of a driver whether its server has gone, without asking there.
+
+    A server says nothing on an idle connection but its end, or a notice that nobody waits for.
+    """
+    if hasattr(connection, "is_closed"):  # asyncpg, whose event loop reads all the time
+        return bool(connection.is_closed())
+    return bool(connection.closed) or _is_readable(connection.fileno())
+
+
+def _is_readable(descriptor: int) -> bool:
+    if not hasattr(select, "poll"):  # on Windows
+        return bool(select.select([descriptor], [], [], 0)[0])
+    waiting = select.poll()  # unlike select, for any number of open files
+    waiting.register(descriptor, select.POLLIN)
+    return bool(waiting.poll(0))
 
 
 def engine_options(url: URL) -> dict[str, Any]:

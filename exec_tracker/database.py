@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import sessionmaker
 
-from exec_tracker.connections import autocommitted, checkout
+from exec_tracker.connections import autocommitted, checkout, leave_alone, retire
 from exec_tracker.errors import SchemaTooNewError
 from exec_tracker.keeping import KeptConnections
 from exec_tracker.sqlstates import migration_required, translate
@@ -38,10 +38,15 @@ class Database:
     engine's sync side. The engine is not disposed here.
     """
 
-    def __init__(self, engine: Engine, schema: str | None, *, owned: bool = False) -> None:
-        """Borrow the engine, or take it over where it is `owned`, and keep connections of it."""
+    def __init__(
+        self, engine: Engine, schema: str | None, *, owned: bool = False, keeps: bool = False
+    ) -> None:
+        """Borrow the engine, or take it over where it is `owned`; `keeps` says whether to hold on.
+
+        Who keeps connections has them ready for the next statement, which an event loop cannot.
+        """
         self.engine = engine
-        self._kept = KeptConnections(engine, schema) if owned else None
+        self._kept = KeptConnections(engine, schema) if keeps else None
         self._owned_by = os.getpid() if owned else None
         self.schema = schema
         self._schema_fits = False
@@ -87,15 +92,18 @@ class Database:
             return executions.renew(claims)
 
     def retire(self) -> None:
-        """Close the connections that were kept: those in use when their statements end."""
+        """Close what was opened on an engine of our own: what is in use when it is given back."""
         if self._kept is not None:
             self._kept.close()
+        if self._owned_by is not None:
+            self._leave_parent()
+            retire(self.engine)
 
     def close(self) -> None:
         """Close the connection that renewals used, if it was made in this process."""
-        if self._renewal_pool is not None and self._renewal_pool[0] == os.getpid():
-            self._renewal_pool[1].dispose()
-        self._renewal_pool = None
+        used, self._renewal_pool = self._renewal_pool, None
+        if used is not None and used[0] == os.getpid():
+            used[1].dispose()
 
     def _leave_parent(self) -> None:
         """After a fork, begin with a pool of one's own; the inherited one may be locked for good.
@@ -104,12 +112,14 @@ class Database:
         """
         if self._owned_by is not None and self._owned_by != os.getpid():
             self._owned_by = os.getpid()
+            leave_alone(self.engine.pool)
             self.engine.dispose(close=False)
 
     def _own_pool(self) -> Pool:
-        if self._renewal_pool is None or self._renewal_pool[0] != os.getpid():
-            self._renewal_pool = (os.getpid(), self.engine.pool.recreate())
-        return self._renewal_pool[1]
+        used = self._renewal_pool
+        if used is None or used[0] != os.getpid():
+            used = self._renewal_pool = (os.getpid(), self.engine.pool.recreate())
+        return used[1]
 
 
 def check_schema(executions: ExecutionRepository, schema: str | None) -> None:

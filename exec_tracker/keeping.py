@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from exec_tracker.connections import checkout, is_unusable_after, leave_alone
+from exec_tracker.connections import checkout, has_ended, is_unusable_after, leave_alone
 from exec_tracker.errors import StorageError
 from exec_tracker.repository import ExecutionRepository
 
@@ -80,9 +80,17 @@ class KeptConnections:
             leave_alone(*self._idle, self._pool)
             self._begin()
         try:
-            return self._idle.pop()
+            return self._pop()
         except IndexError:
             return self._open()
+
+    def _pop(self) -> _Kept:
+        """Take the one that was used last; those that ended meanwhile are dropped."""
+        while True:
+            kept = self._idle.pop()
+            if not has_ended(kept.borrowed.dbapi_connection):
+                return kept
+            kept.borrowed.invalidate()
 
     def _open(self) -> _Kept:
         """Open another, or wait for one where there are as many as there may be.
@@ -93,7 +101,7 @@ class KeptConnections:
         with self._lock:
             self._waiting += 1
         try:
-            return self._idle.pop()
+            return self._pop()
         except IndexError:
             return self._check_out()
         finally:

@@ -21,6 +21,8 @@ Renewal = tuple[str, "UUID", timedelta]
 _RETRY_PART = 10
 # Renewals that come due within half a period go along with the first one.
 _PERIODS_PER_LEASE = 3
+# A thread with nothing to keep ends after so long: it holds on to its tracker, and to a connection.
+_IDLE_SECONDS = 10.0
 
 
 @dataclass(slots=True, eq=False)
@@ -89,6 +91,8 @@ class LeaseBook:
 class Heartbeat:
     """Renew a tracker's leases from one daemon thread, started with the first lease.
 
+    It ends when there has been nothing to keep for a while, and another one is started then.
+
     Belongs to the process that started it: after a fork the child begins with an empty book and a
     thread of its own.
     """
@@ -111,6 +115,7 @@ class Heartbeat:
         self._beating = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopping = False
+        self._idle = False
 
     def hold(self, execution_id: str, token: UUID, lease: timedelta, since: float) -> HeldLease:
         """Keep a lease alive until `release`; blocks for no I/O."""
@@ -165,15 +170,17 @@ class Heartbeat:
             self._wakes_at = float("inf")
             due = self.book.next_due()
             self._wakes_at = float("inf") if due is None else due
-            self._wake.wait(None if due is None else max(due - monotonic(), 0.0))
+            pause = _IDLE_SECONDS if due is None else max(due - monotonic(), 0.0)
+            self._idle = not self._wake.wait(pause) and due is None
             self._wake.clear()
             self._beat_due()
         self._at_end()
 
     def _goes_on(self) -> bool:
         with self.book.lock:
-            if self._stopping and not self.book.held:
+            if (self._stopping or self._idle) and not self.book.held:
                 self._thread = None  # under the lock: a lease added next starts another one
+                self._idle = False
                 return False
             return True
 

@@ -12,7 +12,7 @@ from exec_tracker.observing import Watch
 from exec_tracker.planning import TrackerSettings
 from exec_tracker.repository import Claim, ExecutionRepository
 from exec_tracker.types import Execution, ExecutionStatus
-from proof.contenders import ANSWERS, PATIENCE, verifier
+from proof.contenders import ANSWERS, PATIENCE, batcher, verifier
 from proof.driving import drive
 from proof.labels import RUNS, SEES, TIME_PASSES
 from proof.roles import LEASE, Role
@@ -110,7 +110,8 @@ def further_actors() -> dict[str, Role]:
     }
     actors = {name: verb(name, core) for name, core in verbs.items()}
     verifiers = {f"verifier: {answer}": verifier("verifier", answer) for answer in ANSWERS}
-    return {"heartbeat": heartbeat(), "owner": owner(), "clock": clock(), **actors, **verifiers}
+    others = {"heartbeat": heartbeat(), "owner": owner(), "clock": clock()}
+    return {**others, "batch": batcher("batch"), **actors, **verifiers}
 
 
 class Leases:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
+from exec_tracker.batching import Batch
 from exec_tracker.errors import ExecTrackerError, OutcomeUnknownError
-from exec_tracker.flow import execute, execute_in_transaction
+from exec_tracker.flow import execute, execute_in_transaction, execute_many
 from exec_tracker.observing import Watch
 from exec_tracker.planning import TrackerSettings
 from exec_tracker.policies import DidNotHappen, Happened, Unknown
@@ -68,6 +69,26 @@ def verifier(name: str, answer: str) -> Role:
         )
 
     return Role(name, "contender, verifying", perform)
+
+
+def batcher(name: str) -> Role:
+    """Make a caller of execute_many, whose batch has this key in it."""
+
+    def perform(world: World, seat: Seat, turns: Turns) -> Any:
+        settings = TrackerSettings(lease=LEASE, claimed_by=name, save_timeout=PATIENCE)
+        run = partial(_make_effect, world, name, "returns")
+        chosen: Any = {"result_type": Any}
+        batch = Batch.of(
+            settings,
+            "execute_many",
+            [world.stage.options()],
+            lambda options, watch: settings.plan(options, run, world.leases, chosen, watch),
+        )
+        drive(turns, seat, execute_many(batch.items))
+        (outcome,) = batch.outcomes
+        return outcome.result or outcome.error
+
+    return Role(name, "contender, external", perform)
 
 
 def _make_effect(world: World, name: str, behaviour: str, context: Any) -> Any:

@@ -12,8 +12,9 @@ ENDS = frozenset({COMMITS, HOST_ENDS})
 
 # Reads take no lock, and renewals and purges skip what somebody else has locked. All other
 # statements may wait.
-READS = frozenset({"read_execution", "read_attempts"})
+READS = frozenset({"read_execution", "read_many", "read_attempts"})
 _NEVER_WAITING = READS | {"renew_leases", "purge_batch"}
+_SKIPS = "_unlocked"
 
 
 def is_statement(label: str) -> bool:
@@ -23,4 +24,6 @@ def is_statement(label: str) -> bool:
 
 def may_wait(label: str) -> bool:
     """Tell whether the turn after this gate may come to wait for another's lock."""
-    return label == TIME_PASSES or (is_statement(label) and label not in _NEVER_WAITING)
+    if label in _NEVER_WAITING or label.endswith(_SKIPS):
+        return False
+    return label == TIME_PASSES or is_statement(label)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from proof.cast import further_actors
-from proof.contenders import contender, verifier
+from proof.contenders import batcher, contender, verifier
 from proof.roles import MODES
 from proof.scenario import Scenario
 from proof.stage import STATES
@@ -29,7 +29,7 @@ _STATES = (
     "running, expired",
 )
 FAULTS: tuple[Turn, ...] = ("vanish", "drop", "cut", "refuse", "interrupt")
-NOBODY, FAULT, FIRST_RAISES, FIRST_INTERRUPTED, HOST_ROLLS_BACK, TAKER, VERIFIER, THIRD = (
+NOBODY, FAULT, FIRST_RAISES, FIRST_INTERRUPTED, HOST_ROLLS_BACK, TAKER, VERIFIER, BATCH, THIRD = (
     "nobody",
     "a fault of the first's",
     "the first's function raises",
@@ -37,6 +37,7 @@ NOBODY, FAULT, FIRST_RAISES, FIRST_INTERRUPTED, HOST_ROLLS_BACK, TAKER, VERIFIER
     "the first's host rolls back",
     "a taker over, interrupted",
     "a verifier, interrupted",
+    "a fault of a batch's",
     "a third contender",
 )
 # Who comes to three contenders; of the orders that make no difference, one is tried.
@@ -52,6 +53,7 @@ _STRUCK: dict[str, tuple[tuple[Turn, ...], Role | None]] = {
     FAULT: (FAULTS, None),
     TAKER: (("interrupt",), contender("A", "at least once")),
     VERIFIER: (("interrupt",), verifier("A", "it did not")),
+    BATCH: (FAULTS, batcher("A")),
 }
 
 
@@ -83,8 +85,8 @@ class Case:
 
 def cases() -> Iterator[Case]:
     """Yield all cases, those of two contenders first."""
-    alone = (NOBODY, FIRST_RAISES, FIRST_INTERRUPTED, HOST_ROLLS_BACK, FAULT, TAKER, VERIFIER)
-    for further in (*alone, *further_actors()):
+    first = (NOBODY, FIRST_RAISES, FIRST_INTERRUPTED, HOST_ROLLS_BACK)
+    for further in (*first, *_STRUCK, *further_actors()):
         for state in _STATES:
             for mode in MODES:
                 if further == "owner" and not state.startswith("running"):

@@ -55,7 +55,7 @@ turn), the server refuses the statement for good, or somebody presses Ctrl-C.
 
 *A taker over, interrupted*: Ctrl-C at any turn of a caller with `on_abandoned="retry"`, beside a
 contender. Unless its function has begun, what it displaced is abandoned as it was found.
-*A verifier, interrupted*: the same with `verify=`.
+*A verifier, interrupted*: the same with `verify=`. *batch* is a caller of `execute_many`.
 """
 
 THREES = """\

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 from proof.seeds import seed_as_setting
+from tests.support.strays import end_stray_heartbeats
 
 pytest_plugins = ["exec_tracker.testing", "tests.support.fixtures"]
 
@@ -16,3 +18,9 @@ settings.load_profile("patient")
 def pytest_report_header() -> str:
     """Say what the tests of the proof decide by chance from; the same seed repeats a run."""
     return f"proof: {seed_as_setting()}"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown() -> None:
+    """Let nothing of a test go on after it, while its database is there."""
+    end_stray_heartbeats()

@@ -11,7 +11,7 @@ from sqlalchemy.util import greenlet_spawn
 
 from exec_tracker.aio.heartbeat import HeartbeatTask
 from exec_tracker.aio.polling import AsyncSharedReads
-from exec_tracker.connections import check_engine, engine_of_factory, engine_options, retire
+from exec_tracker.connections import check_engine, engine_of_factory, engine_options, replace_ended
 from exec_tracker.database import Database
 from exec_tracker.errors import ConfigurationError
 from exec_tracker.executors import is_asynchronous
@@ -44,9 +44,9 @@ class AsyncDriver(Instrumented):
         schema: str | None,
     ) -> None:
         """Open nothing yet; raises ConfigurationError for a bind that cannot work."""
-        self._engine, self._owns_engine = _resolve_async_engine(bind)
+        self._engine, owns = _resolve_async_engine(bind)
         self._sessions = _session_factory(bind, self._engine)
-        self._database = Database(check_engine(self._engine.sync_engine), schema)
+        self._database = Database(check_engine(self._engine.sync_engine), schema, owned=owns)
         self._closed = False
         self._reads = AsyncSharedReads(lambda id_: self._ask(ExecutionRepository.read, id_))
         self._heartbeat = HeartbeatTask(self._renew, self._close_renewals)
@@ -59,8 +59,7 @@ class AsyncDriver(Instrumented):
         """
         self._closed = True
         await self._heartbeat.stop()
-        if self._owns_engine:
-            await greenlet_spawn(retire, self._engine.sync_engine)
+        await greenlet_spawn(self._database.retire)
 
     async def drive(
         self,
@@ -233,7 +232,9 @@ def _resolve_async_engine(bind: Any) -> tuple[AsyncEngine, bool]:
             "pip install 'sqlalchemy[asyncio]'"
         ) from exc
     if isinstance(bind, URL):
-        return create_async_engine(bind, **engine_options(bind)), True
+        engine = create_async_engine(bind, **engine_options(bind))
+        replace_ended(engine.sync_engine)
+        return engine, True
     if isinstance(bind, AsyncEngine):
         return bind, False
     if isinstance(bind, async_sessionmaker):

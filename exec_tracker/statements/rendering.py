@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import text
 
@@ -106,9 +106,25 @@ _SHARED = {
 }
 
 
-@lru_cache(maxsize=1024)
+# By the dialect, which must not be kept alive by it: with a dialect goes its engine, whose pool may
+# have open connections.
+_rendered: WeakKeyDictionary[Dialect, dict[tuple[Statement, str | None], Rendered]] = (
+    WeakKeyDictionary()
+)
+
+
 def render(statement: Statement, dialect: Dialect, schema: str | None) -> Rendered:
     """Write a statement for one dialect and schema; without a schema, search_path decides."""
+    known = _rendered.get(dialect)
+    if known is None:
+        known = _rendered.setdefault(dialect, {})
+    rendered = known.get((statement, schema))
+    if rendered is None:
+        rendered = known[statement, schema] = _render(statement, dialect, schema)
+    return rendered
+
+
+def _render(statement: Statement, dialect: Dialect, schema: str | None) -> Rendered:
     prefix = f"{dialect.identifier_preparer.quote_identifier(schema)}." if schema else ""
     names = {
         "executions": f"{prefix}workflow_executions",

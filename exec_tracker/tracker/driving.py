@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import sessionmaker
 
-from exec_tracker.connections import resolve_engine, retire
+from exec_tracker.connections import resolve_engine
 from exec_tracker.database import Database
 from exec_tracker.errors import ConfigurationError
 from exec_tracker.flow import Ask, EscapedStopError, Invoke, Lend, Poll, Sleep, Within
@@ -36,9 +36,9 @@ class Driver(Instrumented):
         self, bind: Engine | sessionmaker[Session] | URL | str, *, schema: str | None
     ) -> None:
         """Open nothing yet; raises ConfigurationError for a bind that cannot work."""
-        engine, self._owns_engine = resolve_engine(bind)
+        engine, owns = resolve_engine(bind)
         self._sessions = bind if isinstance(bind, sessionmaker) else sessionmaker(engine)
-        self._database = Database(engine, schema, owned=self._owns_engine)
+        self._database = Database(engine, schema, owned=owns, keeps=owns)
         self._closed = False
         self._reads = SharedReads(lambda id_: self._database.ask(ExecutionRepository.read, id_))
         self._heartbeat = Heartbeat(self._renew, self._database.close)
@@ -51,9 +51,7 @@ class Driver(Instrumented):
         """
         self._closed = True
         self._heartbeat.stop()
-        if self._owns_engine:
-            self._database.retire()
-            retire(self._database.engine)
+        self._database.retire()
 
     def drive(
         self,

@@ -10,6 +10,7 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.engine import make_url
 
 from exec_tracker import normalise_url
+from exec_tracker.models.functions import COMPLETE_FUNCTION
 from exec_tracker.testing import conformance
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ NO_HISTORY = trigger("BEFORE INSERT", "RETURN NULL;", "workflow_execution_attemp
 
 BREAKS = {
     "one-runs": NO_UNIQUE_KEY,
+    "batches": NO_UNIQUE_KEY,
     "refused": trigger(
         "BEFORE INSERT",
         "NEW.lease_expires_at = clock_timestamp() - interval '1 hour'; RETURN NEW;",
@@ -152,6 +154,15 @@ def test_a_pooler_that_hands_settings_on_is_noticed(database_url: str) -> None:
     engine.dispose()
     assert verdict.outcome == FAILED
     assert verdict.detail == "a session was left with lock_timeout=2000"
+
+
+def test_a_function_of_the_schema_that_forgets_the_token_is_noticed(
+    database_url: str, database: Database
+) -> None:
+    made = database.value("SELECT pg_get_functiondef(to_regproc(%s))", COMPLETE_FUNCTION)
+    assert " AND e.claim_token = p_token" in made
+    database.run(made.replace(" AND e.claim_token = p_token", ""))
+    assert outcomes(database_url, "fence") == {"fence": FAILED}
 
 
 def test_what_cannot_be_tried_says_why(database_url: str, database: Database) -> None:

@@ -178,16 +178,22 @@ def test_executions_leave_nothing_in_memory(quiet_url: str, driver: str) -> None
         key = completed(subject)
         tracemalloc.start()
         try:
-            # The interpreter keeps some freed objects for reuse; that many it has soon.
             run_both(subject, key, 8)
             before = in_use()
             tracemalloc.reset_peak()
-            run_both(subject, key, 8)
-            left, (_, peak) = in_use() - before, tracemalloc.get_traced_memory()
+            # What grows grows each time; caches that fill, and other threads, do not.
+            left = min(left_by(lambda: run_both(subject, key, 5)) for _ in range(4))
+            _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
-    assert left / (2 * 8 * TIMES) < 100, f"{left} bytes are left"
+    assert left / (2 * 5 * TIMES) < 50, f"{left} bytes are left"
     assert peak - before < 1_000_000
+
+
+def left_by(work: Callable[[], None]) -> int:
+    before = in_use()
+    work()
+    return in_use() - before
 
 
 def run_both(subject: Subject, key: str, rounds: int) -> None:

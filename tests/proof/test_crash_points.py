@@ -11,7 +11,7 @@ from proof.contenders import contender
 from proof.crashes import FAULTS, crash_points
 from proof.explorer import Explorer
 from proof.killing import kill_everywhere, killed_is_kept
-from proof.matrix import TAKER, VERIFIER, Case
+from proof.matrix import BATCH, TAKER, VERIFIER, Case
 from proof.roles import MODES
 from proof.scenario import Scenario
 
@@ -40,10 +40,10 @@ def test_every_order_of_two_contenders_and_one_fault_keeps_every_promise(
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_an_interrupted_taker_or_verifier_gives_nobody_leave_to_run(
+def test_a_struck_taker_verifier_or_batch_gives_nobody_leave_to_run(
     world: World, mode: str
 ) -> None:
-    for further in (TAKER, VERIFIER):
+    for further in (TAKER, VERIFIER, BATCH):
         tally = Explorer(world, merging=True).explore(
             Case(mode, "running, expired", further).scenario()
         )

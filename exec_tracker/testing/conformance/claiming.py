@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -12,9 +13,12 @@ from exec_tracker.testing.conformance.verdicts import demand
 from exec_tracker.types import ExecutionResult
 
 if TYPE_CHECKING:
+    from exec_tracker.context import ExecutionContext
     from exec_tracker.testing.conformance.site import Site
+    from exec_tracker.types import ExecutionOutcome
 
 __all__ = [
+    "one_of_many_batches_runs",
     "one_of_many_runs",
     "others_are_refused",
     "reads_are_fresh",
@@ -23,6 +27,7 @@ __all__ = [
 ]
 
 _ROUNDS: Final = 5
+_BATCH: Final = 20
 _READS: Final = 25
 """More than the repetitions after which drivers begin to prepare a statement."""
 
@@ -42,10 +47,32 @@ def one_of_many_runs(site: Site) -> str:
     return f"{_ROUNDS} keys, {site.connections} callers each"
 
 
-def _is_fair(answer: ExecutionResult[str] | Exception) -> bool:
+def _is_fair(answer: object) -> bool:
     if isinstance(answer, ExecutionResult):
-        return answer.data == "done"
+        return bool(answer.data == "done")
     return isinstance(answer, ExecutionInProgressError)
+
+
+def one_of_many_batches_runs(site: Site) -> str:
+    """Give many connections the same keys, each in another order."""
+    requests = [site.options() for _ in range(_BATCH)]
+    ran: list[str] = []
+
+    def run(context: ExecutionContext) -> str:
+        ran.append(context.idempotency_key)
+        return "done"
+
+    def batch() -> list[ExecutionOutcome[str]]:
+        order = random.sample(requests, len(requests))
+        return site.tracker.execute_many(order, run)
+
+    for outcomes in site.at_once(batch):
+        if isinstance(outcomes, Exception):
+            raise outcomes
+        unexpected = [one for one in outcomes if not _is_fair(one.result or one.error)]
+        demand(not unexpected, f"a batch heard {unexpected[:1]!r}")
+    demand(len(ran) == len(set(ran)) == len(requests), f"of {len(requests)} keys, {len(ran)} ran")
+    return f"{len(requests)} keys, {site.connections} batches"
 
 
 def others_are_refused(site: Site) -> str:

@@ -79,13 +79,19 @@ def one_of_many_takes_over(site: Site) -> str:
 
 
 def fence_refuses_late_writes(site: Site) -> str:
-    """Take over from an owner who is late and not dead, then let it finish."""
+    """Take over from an owner who is late and not dead, and let it finish meanwhile."""
     options = site.options()
+    heard: list[Any] = []
     with holding(site, options) as owner:
         _end_lease(site, options)
-        second = site.tracker.execute(options, lambda: "second", on_abandoned="retry")
-        late = owner.end(site.patience)
+
+        def take_over() -> str:
+            heard.append(owner.end(site.patience))
+            return "second"
+
+        second = site.tracker.execute(options, take_over, on_abandoned="retry")
     demand(second.data == "second", f"who took over got {second.data!r}")
+    (late,) = heard
     demand(isinstance(late, LeaseLostError), f"the late owner was not refused, and got {late!r}")
     demand(getattr(late, "result", None) == "first", "the late owner's result was lost")
     stored = site.tracker.get_execution(options.execution_id)

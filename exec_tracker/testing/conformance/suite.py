@@ -27,6 +27,7 @@ class Check:
 
 CHECKS: Final = (
     Check("one-runs", "of many callers at once, one runs", claiming.one_of_many_runs),
+    Check("batches", "of many batches, one runs each key", claiming.one_of_many_batches_runs),
     Check("refused", "while it runs, other callers are refused", claiming.others_are_refused),
     Check("waiting", "who waits gets the result of another's run", claiming.waiters_adopt),
     Check("replay", "a replay equals the first result", claiming.replays_are_equal),
