@@ -8,7 +8,8 @@ import typing
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Generic, Never, NoReturn, TypeVar, cast
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, Generic, Never, NoReturn, TypeVar
 
 from pydantic import BaseModel, ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
@@ -35,10 +36,20 @@ def storable_json(value: Any, *, max_bytes: int = DEFAULT_MAX_BYTES) -> str:
     for what JSON cannot express (NaN, Infinity, other types, colliding keys) and for what
     PostgreSQL refuses (NUL, lone surrogates, extreme depth or size).
     """
+    return storable_copy(value, max_bytes=max_bytes)[0]
+
+
+_plain = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_parse = json.JSONDecoder().decode
+
+
+def storable_copy(value: Any, *, max_bytes: int = DEFAULT_MAX_BYTES) -> tuple[str, Any]:
+    """Do the same, and return also what is read back from the text."""
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = _plain.encode(value)
         size = len(text.encode())
-        if json.loads(text) != value:
+        copy = _parse(text)
+        if copy != value:
             _refuse_colliding_keys(value)
     except UnstorableValueError:
         raise
@@ -50,7 +61,7 @@ def storable_json(value: Any, *, max_bytes: int = DEFAULT_MAX_BYTES) -> str:
         raise UnstorableValueError(f"it is not JSON: {exc}") from None
     _refuse_nul(text)
     _refuse_size(size, max_bytes)
-    return text
+    return text, copy
 
 
 def _refuse_nul(text: str) -> None:
@@ -126,7 +137,8 @@ class ResultCodec(Generic[T]):
         Raises ConfigurationError where the stored result no longer fits the type.
         """
         if self._adapter is None:
-            return cast("T", json.loads(text or "null"))
+            plain: T = _parse(text or "null")
+            return plain
         try:
             return self._adapter.validate_json(text or "null")
         except ValidationError as exc:
@@ -234,6 +246,8 @@ def _adapter(kind: Any, name: str) -> TypeAdapter[Any]:
 
 
 def _return_annotation(executor: Callable[..., Any]) -> Any:
+    if type(executor) is FunctionType and not (executor.__dict__ or executor.__annotations__):
+        return inspect.Signature.empty  # as most lambdas and closures are, new for every call
     function = inspect.unwrap(getattr(executor, "func", executor))
     if not inspect.isroutine(function):
         function = type(function).__call__

@@ -81,30 +81,37 @@ def replace_ended(engine: Engine) -> None:
 
     Pre-ping would do it for a round trip more at every checkout.
     """
-    event.listen(engine, "checkout", _refuse_ended)
+
+    def remember(_connection: Any, record: ConnectionPoolEntry) -> None:
+        record.info[_HAS_ENDED] = None  # a new one is not looked at: SQLAlchemy tries twice only
+
+    def check(_connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
+        has_ended = record.info[_HAS_ENDED]
+        if has_ended is None:
+            record.info[_HAS_ENDED] = end_of(record.driver_connection)
+        elif has_ended():
+            raise DisconnectionError("the server has ended this connection")
+
+    event.listen(engine, "connect", remember)
+    event.listen(engine, "checkout", check)
 
 
-def _refuse_ended(_connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
-    if has_ended(record.driver_connection):
-        raise DisconnectionError("the server has ended this connection")
+_HAS_ENDED = "exec_tracker_has_ended"
 
 
-def has_ended(connection: Any) -> bool:
-    """Tell of an idle connection of a driver whether its server has gone, without asking there.
+def end_of(connection: Any) -> Callable[[], bool]:
+    """Return what tells of an idle connection of a driver whether its server has gone.
 
-    A server says nothing on an idle connection but its end, or a notice that nobody waits for.
+    It asks nobody: a server says nothing on an idle connection but its end, or a notice that nobody
+    waits for.
     """
     if hasattr(connection, "is_closed"):  # asyncpg, whose event loop reads all the time
-        return bool(connection.is_closed())
-    return bool(connection.closed) or _is_readable(connection.fileno())
-
-
-def _is_readable(descriptor: int) -> bool:
+        return connection.is_closed  # type: ignore[no-any-return] # a method of the driver's
     if not hasattr(select, "poll"):  # on Windows
-        return bool(select.select([descriptor], [], [], 0)[0])
+        return lambda: connection.closed or bool(select.select([connection], [], [], 0)[0])
     waiting = select.poll()  # unlike select, for any number of open files
-    waiting.register(descriptor, select.POLLIN)
-    return bool(waiting.poll(0))
+    waiting.register(connection.fileno(), select.POLLIN)
+    return lambda: connection.closed or bool(waiting.poll(0))
 
 
 def engine_options(url: URL) -> dict[str, Any]:

@@ -47,6 +47,7 @@ class Database:
         """
         self.engine = engine
         self._kept = KeptConnections(engine, schema) if keeps else None
+        self._run = self._borrow if self._kept is None else self._kept.run
         self._owned_by = os.getpid() if owned else None
         self.schema = schema
         self._schema_fits = False
@@ -62,9 +63,7 @@ class Database:
             self._schema_fits = True
         return self._run(core, *arguments, **keywords)
 
-    def _run(self, core: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
-        if self._kept is not None:
-            return self._kept.run(core, *arguments, **keywords)
+    def _borrow(self, core: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
         self._leave_parent()
         engine = self.engine
         with autocommitted(engine.raw_connection, engine.dialect, self.schema) as executions:

@@ -71,10 +71,13 @@ def _is_plain(executor: object) -> TypeGuard[FunctionType]:
 
 def _count_required(function: FunctionType, name: str) -> int:
     code = function.__code__
+    defaults = function.__defaults__
+    if not code.co_kwonlyargcount:
+        return code.co_argcount - len(defaults or ())
     keywords = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
     if not set(keywords) <= set(function.__kwdefaults__ or ()):
         raise _keyword_required(function, name)
-    return code.co_argcount - len(function.__defaults__ or ())
+    return code.co_argcount - len(defaults or ())
 
 
 def _keyword_required(executor: object, name: str) -> ConfigurationError:

@@ -33,7 +33,10 @@ def canonical_parameters(
     if fields is not None:
         wanted = frozenset(fields)
         chosen = {name: value for name, value in chosen.items() if name in wanted}
-    return json.dumps(_canonical(chosen), sort_keys=True, separators=(",", ":")).encode()
+    return _sorted.encode(_canonical(chosen)).encode()
+
+
+_sorted = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 def fingerprint(canonical: bytes, key: bytes | None = None) -> str:
@@ -53,11 +56,9 @@ def same_request(stored: str | None, asked: str | None) -> bool:
     A row without a fingerprint was adopted and matches any; digests of different versions
     cannot be compared and match too.
     """
-    if stored is None or asked is None:
+    if stored is None or asked is None or stored == asked:
         return True
-    if stored.rpartition(":")[0] != asked.rpartition(":")[0]:
-        return True
-    return stored == asked
+    return stored.rpartition(":")[0] != asked.rpartition(":")[0]
 
 
 def same_json(one: Any, other: Any) -> bool:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from exec_tracker.connections import checkout, has_ended, is_unusable_after, leave_alone
+from exec_tracker.connections import checkout, end_of, is_unusable_after, leave_alone
 from exec_tracker.errors import StorageError
 from exec_tracker.repository import ExecutionRepository
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 class _Kept:
     borrowed: PoolProxiedConnection
     executions: ExecutionRepository
+    has_ended: Callable[[], bool]
 
 
 class KeptConnections:
@@ -88,7 +89,7 @@ class KeptConnections:
         """Take the one that was used last; those that ended meanwhile are dropped."""
         while True:
             kept = self._idle.pop()
-            if not has_ended(kept.borrowed.dbapi_connection):
+            if not kept.has_ended():
                 return kept
             kept.borrowed.invalidate()
 
@@ -113,7 +114,8 @@ class KeptConnections:
         borrowed = checkout(self._pool.connect, dialect)
         driver: Any = borrowed.dbapi_connection
         driver.autocommit = True
-        return _Kept(borrowed, ExecutionRepository(driver, dialect, schema=self._schema))
+        executions = ExecutionRepository(driver, dialect, schema=self._schema)
+        return _Kept(borrowed, executions, end_of(driver))
 
     def _give_back(self, kept: _Kept) -> None:
         self._idle.append(kept)

@@ -165,9 +165,14 @@ def check_duration(name: str, duration: timedelta) -> timedelta:
     return duration
 
 
+_MOST_BYTES = 4  # of a character in UTF-8
+
+
 def check_size(name: str, text: str | None, limit: int) -> None:
     """Raise ConfigurationError where text to be stored is larger than the tracker allows."""
-    size = len((text or "").encode())
+    if text is None or len(text) * _MOST_BYTES <= limit:
+        return
+    size = len(text.encode())
     if size > limit:
         raise ConfigurationError(
             f"The {name} take {size:,} bytes as JSON, more than max_{name}_bytes={limit:,}. Pass a "

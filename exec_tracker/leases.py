@@ -169,8 +169,9 @@ class Heartbeat:
             # Infinity first: a lease added while the book is read wakes the thread in any case.
             self._wakes_at = float("inf")
             due = self.book.next_due()
-            self._wakes_at = float("inf") if due is None else due
             pause = _IDLE_SECONDS if due is None else max(due - monotonic(), 0.0)
+            # Most leases are taken and released while it sleeps, and need not wake it.
+            self._wakes_at = monotonic() + pause
             self._idle = not self._wake.wait(pause) and due is None
             self._wake.clear()
             self._beat_due()

@@ -5,23 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from uuid import UUID
 
-from sqlalchemy import Text, and_, cast, func, literal, or_, select, tuple_
+from sqlalchemy import Text, and_, cast, extract, func, literal, or_, select, tuple_
+from sqlalchemy.dialects.postgresql import array
 
 from exec_tracker.models import WorkflowExecution as Row
+from exec_tracker.models.rows import COLUMN_NAMES, TIME_COLUMNS
 from exec_tracker.snapshots import snapshot
-from exec_tracker.statements import COLUMN_NAMES
 from exec_tracker.types import ExecutionActor, ExecutionStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime, timedelta
 
-    from sqlalchemy import ColumnElement, Select
+    from sqlalchemy import ColumnElement
     from sqlalchemy.orm import Session
 
     from exec_tracker.types import Execution
-
-_JSON_COLUMNS = frozenset({"result", "parameters", "error"})
 
 # A bound for a listing that nobody has asked to be longer: it is built in memory.
 MAX_LIMIT = 1000
@@ -147,17 +146,14 @@ def _newest(
     session: Session, conditions: Iterable[ColumnElement[bool]], limit: int
 ) -> list[Execution]:
     page = (
-        _snapshot_columns()
+        select(array([_as_text(name) for name in COLUMN_NAMES]))
         .where(*conditions)
         .order_by(Row.created_at.desc(), Row.id.desc())
         .limit(check_limit(limit))
     )
-    return [snapshot(tuple(row)) for row in session.execute(page)]
+    return [snapshot(row) for row in session.scalars(page)]
 
 
-def _snapshot_columns() -> Select[Any]:
-    columns: list[Any] = []
-    for name in COLUMN_NAMES[:-1]:
-        column = getattr(Row, name)
-        columns.append(cast(column, Text).label(name) if name in _JSON_COLUMNS else column)
-    return select(*columns, func.clock_timestamp().label("observed_at"))
+def _as_text(name: str) -> ColumnElement[str]:
+    value: Any = func.clock_timestamp() if name == "observed_at" else getattr(Row, name)
+    return cast(extract("epoch", value) if name in TIME_COLUMNS else value, Text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,12 +14,11 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    PrivateAttr,
     computed_field,
     model_validator,
 )
 
-from exec_tracker.codec import UnstorableValueError, storable_json
+from exec_tracker.codec import UnstorableValueError, storable_copy, storable_json
 from exec_tracker.errors import InvalidIdempotencyKeyError
 from exec_tracker.fingerprint import canonical_parameters
 
@@ -105,11 +103,17 @@ def check_execution_id(value: object) -> str:
         raise InvalidIdempotencyKeyError(f"An idempotency key {exc}.") from None
 
 
-def _storable_parameters(parameters: dict[str, Any]) -> str:
+def _storable_parameters(parameters: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     try:
-        return storable_json(parameters)
+        return storable_copy(parameters)
     except UnstorableValueError as exc:
         raise ValueError(f"parameters cannot be stored: {exc}") from exc
+
+
+def _without(parameters: dict[str, Any], redacted: frozenset[str]) -> str | None:
+    if redacted.isdisjoint(parameters):
+        return None
+    return storable_json({name: parameters[name] for name in parameters if name not in redacted})
 
 
 class ExecuteOptions(BaseModel):
@@ -133,9 +137,6 @@ class ExecuteOptions(BaseModel):
     redacted_fields: frozenset[str] = frozenset()
     key_scope: KeyScope = KeyScope.GLOBAL
 
-    _canonical: bytes = PrivateAttr()
-    _parameters_json: str | None = PrivateAttr(default=None)
-
     @property
     def execution_id(self) -> str:
         """The stored id: the key, with its user in front where the scope is USER."""
@@ -146,12 +147,14 @@ class ExecuteOptions(BaseModel):
     @property
     def canonical(self) -> bytes:
         """The identifying parameters in canonical form, as they were at construction."""
-        return self._canonical
+        canonical: bytes = self.__dict__["_canonical"]
+        return canonical
 
     @property
     def parameters_json(self) -> str | None:
         """The parameters to store, without the redacted fields, as they were at construction."""
-        return self._parameters_json
+        text: str | None = self.__dict__["_parameters_json"]
+        return text
 
     def model_copy(
         self,
@@ -164,21 +167,21 @@ class ExecuteOptions(BaseModel):
 
     @model_validator(mode="after")
     def _keep_parameters(self) -> Self:
+        # Beside the fields: a private attribute of pydantic's costs a call of its __getattr__.
+        kept = self.__dict__
+        kept["_parameters_json"] = None
         if self.parameters is not None:
             # A copy of one's own: what is stored and fingerprinted can no longer change.
-            text = _storable_parameters(self.parameters)
-            own: dict[str, Any] = json.loads(text)
-            self.__dict__["parameters"] = own
-            redacted = self.redacted_fields.intersection(own)
-            kept = {name: value for name, value in own.items() if name not in redacted}
-            self._parameters_json = storable_json(kept) if redacted else text
+            text, own = _storable_parameters(self.parameters)
+            kept["parameters"] = own
+            kept["_parameters_json"] = _without(own, self.redacted_fields) or text
         fields = self.fingerprint_fields
         if fields and self.parameters is not None and fields.isdisjoint(self.parameters):
             # Misspelt, they would make all requests under the key equal.
             raise ValueError(
                 f"fingerprint_fields names none of the parameters ({', '.join(self.parameters)})"
             )
-        self._canonical = canonical_parameters(self.parameters, self.fingerprint_fields)
+        kept["_canonical"] = canonical_parameters(self.parameters, fields)
         return self
 
 
@@ -214,12 +217,11 @@ class Execution(BaseModel):
     trace_context: str | None = None
     observed_at: datetime
 
-    _result_json: str | None = PrivateAttr(default=None)
-
     @property
     def result_json(self) -> str | None:
         """The stored result as JSON text, from which a typed result is parsed."""
-        return self._result_json
+        text: str | None = self.__dict__.get("_result_json")
+        return text
 
     @computed_field  # type: ignore[prop-decorator] # mypy does not know decorated properties
     @property

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Applied = Callable[[World], AbstractContextManager[Any]]
 
 _THE_ONE = UUID(int=1 << 64)  # which the first contender would have made for itself
-ANY_CLAIM = "e.id = CAST(:id AS text) AND e.status = 'running'"
+ANY_CLAIM = "e.id = CAST(:id AS text) AND e.status || '' = 'running'"
 NO_LEASE = _SHARED["unchanged"].split("AND (e.status <> 'running'")[0].rstrip()
 LEASE_ONLY = """e.id = CAST(:id AS text) AND (e.status <> 'running' OR
     e.lease_expires_at IS NULL OR e.lease_expires_at <= clock_timestamp())"""

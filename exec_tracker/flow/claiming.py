@@ -88,7 +88,7 @@ def _claim_or_read(plan: Plan, claim: Claim) -> Generator[Command, Any, Executio
 def negotiate(plan: Plan, pursuit: Pursuit, sent_at: float, seen: Execution) -> Obtaining:
     """Decide about the row that stands under the key until something comes of it."""
     policy, claim = plan.policy, pursuit.claim
-    wait_until = monotonic() + plan.wait_timeout.total_seconds()
+    wait_until: float | None = None
     verifies = False
     while True:
         decision = decide(plan.claimant(claim), policy, seen)
@@ -100,6 +100,7 @@ def negotiate(plan: Plan, pursuit: Pursuit, sent_at: float, seen: Execution) -> 
             case Replay():
                 return replay(plan, seen)
             case InProgress() if plan.on_running == "wait":
+                wait_until = wait_until or monotonic() + plan.wait_timeout.total_seconds()
                 seen = yield from _wait(plan, claim, seen, wait_until)
                 # A waiter adopts the ending: it never runs what it saw fail.
                 policy = replace(policy, on_failed="raise")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from exec_tracker.errors import ExecTrackerError, TransientStorageError
 from exec_tracker.flow.claiming import obtain
@@ -11,12 +11,8 @@ from exec_tracker.flow.plan import Held, Pursuit
 from exec_tracker.flow.saving import withdraw
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from exec_tracker.flow.claiming import Obtaining
-    from exec_tracker.flow.commands import Command
     from exec_tracker.flow.plan import Plan
-    from exec_tracker.types import ExecutionResult
 
 
 def obtain_or_withdraw(plan: Plan, *, hands_over: bool = False) -> Obtaining:
@@ -26,7 +22,8 @@ def obtain_or_withdraw(plan: Plan, *, hands_over: bool = False) -> Obtaining:
     is met here, and not by a caller who has no handle yet.
     """
     pursuit = Pursuit(plan.new_claim())
-    return (yield from or_withdraw(plan, pursuit, _obtain(plan, pursuit, hands_over=hands_over)))
+    obtaining = obtain(plan, pursuit)
+    return or_withdraw(plan, pursuit, _handed_over(obtaining) if hands_over else obtaining)
 
 
 def or_withdraw(plan: Plan, pursuit: Pursuit, obtaining: Obtaining) -> Obtaining:
@@ -43,10 +40,8 @@ def or_withdraw(plan: Plan, pursuit: Pursuit, obtaining: Obtaining) -> Obtaining
         raise
 
 
-def _obtain(
-    plan: Plan, pursuit: Pursuit, *, hands_over: bool
-) -> Generator[Command, Any, Held | ExecutionResult[Any]]:
-    got = yield from obtain(plan, pursuit)
-    if hands_over and isinstance(got, Held):
+def _handed_over(obtaining: Obtaining) -> Obtaining:
+    got = yield from obtaining
+    if isinstance(got, Held):
         yield Sleep(0.0, interruptible=True)
     return got

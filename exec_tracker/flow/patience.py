@@ -42,15 +42,17 @@ def ask_patiently(method: Callable[..., Any], *arguments: Any) -> Flow:
     be had and nothing is in doubt, the caller hears at once.
     """
     deadline = monotonic() + PATIENCE_SECONDS
+    coming: Iterator[float] | None = None
     in_doubt = False
-    for pause in pauses():
+    while True:
         try:
             return (yield Ask(method, arguments))
         except TransientStorageError as exc:
+            coming = coming or pauses()
+            pause = next(coming)
             in_doubt = in_doubt or exc.in_doubt
             repeatable = in_doubt or exc.sqlstate in SERIALIZATION
             if not repeatable or monotonic() + pause > deadline:
                 exc.in_doubt = in_doubt  # what was sent before may still be committed
                 raise
         yield Sleep(pause)
-    raise AssertionError("pauses never end")  # pragma: no cover

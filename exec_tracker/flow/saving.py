@@ -26,7 +26,7 @@ from exec_tracker.sqlstates import CONNECTION_REFUSED, READ_ONLY, is_unstorable
 from exec_tracker.types import Execution, ExecutionResult, ExecutionStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterator
     from uuid import UUID
 
     from exec_tracker.flow.commands import Command
@@ -179,14 +179,16 @@ def insist(command: Ask, patience: timedelta) -> Saving:
     Raises what the last try raised: what time would not help, or what may pass after all.
     """
     deadline = monotonic() + patience.total_seconds()
-    for pause in pauses():
+    coming: Iterator[float] | None = None
+    while True:
         try:
             return (yield command)
         except (StorageError, SchemaError) as exc:
+            coming = coming or pauses()
+            pause = next(coming)
             if not may_pass(exc) or monotonic() + pause > deadline:
                 raise
         yield Sleep(pause)
-    raise AssertionError("pauses never end")  # pragma: no cover
 
 
 def not_in_time(execution_id: str, error: StorageError | SchemaError) -> StorageError:

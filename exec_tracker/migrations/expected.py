@@ -33,7 +33,6 @@ from exec_tracker.models.functions import (
     COMPLETE_PARAMETERS,
     COMPLETE_SIGNATURE,
     CREATE_FUNCTIONS,
-    ROW_COLUMNS,
 )
 from exec_tracker.models.guard import CREATE_GUARD_FUNCTION, GUARD_TRIGGER
 
@@ -80,7 +79,7 @@ def _spelled(columns: str) -> str:
 
 def _of_the_protocol(parameters: str, created: str) -> str:
     return (
-        f"plpgsql ({_spelled(parameters)}) RETURNS TABLE({_spelled(ROW_COLUMNS)}) "
+        f"plpgsql ({_spelled(parameters)}) RETURNS text[] "
         f'SET search_path="", enable_seqscan=off: {_body(created)}'
     )
 

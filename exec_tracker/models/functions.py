@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from exec_tracker.models.rows import EXECUTION_ROW
+
 __all__ = [
     "CLAIM_FUNCTION",
     "CLAIM_PARAMETERS",
@@ -19,7 +21,7 @@ __all__ = [
     "CREATE_FUNCTIONS",
     "DROP_FUNCTIONS",
     "FUNCTION_GRANTS",
-    "ROW_COLUMNS",
+    "IS_RUNNING",
 ]
 
 CLAIM_FUNCTION: Final = "claim_workflow_execution_v1"
@@ -31,21 +33,12 @@ CLAIM_SIGNATURE: Final = (
 )
 COMPLETE_SIGNATURE: Final = f"{COMPLETE_FUNCTION}(text, uuid, text, text)"
 
-ROW_COLUMNS: Final = """
-    id TEXT, workflow_id TEXT, workflow_name TEXT, user_id UUID, status TEXT, result TEXT,
-    error_message TEXT, parameters TEXT, actor TEXT, created_at TIMESTAMPTZ,
-    updated_at TIMESTAMPTZ, started_at TIMESTAMPTZ, completed_at TIMESTAMPTZ, attempt INTEGER,
-    claim_token UUID, claimed_by TEXT, lease_expires_at TIMESTAMPTZ, fingerprint TEXT,
-    retry_at TIMESTAMPTZ, erased_at TIMESTAMPTZ, error TEXT, trace_context TEXT,
-    observed_at TIMESTAMPTZ"""
-"""What both return: the row, its JSON as text so that all drivers agree, and when it was read."""
+IS_RUNNING: Final = "e.status || '' = 'running'"
+"""Beside a key, so that no planner finds the row by its status instead.
 
-_ROW: Final = """
-        e.id, e.workflow_id, e.workflow_name, e.user_id, e.status, e.result::text,
-        e.error_message, e.parameters::text, e.actor, e.created_at,
-        e.updated_at, e.started_at, e.completed_at, e.attempt,
-        e.claim_token, e.claimed_by, e.lease_expires_at, e.fingerprint,
-        e.retry_at, e.erased_at, e.error::text, e.trace_context, clock_timestamp()"""
+The partial index on statuses still has an entry for every row that was running since the last vacuum.
+To a planner that thinks few are running it costs as little as the key, and it would read them all.
+"""
 
 _SETTINGS: Final = """
     -- Bounds the wait for another transaction on the same key, and has the commit flushed to disk
@@ -66,15 +59,17 @@ BEGIN
 CREATE OR REPLACE FUNCTION {schema}.{name}(
 {parameters}
 )
-RETURNS TABLE ({row}
-)
+RETURNS TEXT[]
 LANGUAGE plpgsql
 SET search_path = ''
 SET enable_seqscan = off
 AS $$
 #variable_conflict {conflict}
+DECLARE
+    standing TEXT[];
 BEGIN{settings}
 {body}
+    RETURN standing;
 END;
 $$
 $create$, (
@@ -89,14 +84,12 @@ $do$
 
 
 def _create(name: str, parameters: str, body: str, conflict: str) -> str:
-    returned = body.replace("{returned}", _ROW.strip())
     return _CREATE.format(
         schema="%1$s",
         name=name,
         parameters=parameters,
-        row=ROW_COLUMNS,
         settings=_SETTINGS,
-        body=returned,
+        body=body.replace("{row}", EXECUTION_ROW).replace("{running}", IS_RUNNING),
         conflict=conflict,
     )
 
@@ -111,7 +104,6 @@ _CLAIM: Final = _create(
     CLAIM_PARAMETERS,
     """\
     -- The unique index arbitrates: one caller inserts, all others read what stands.
-    RETURN QUERY
     INSERT INTO %1$s.workflow_executions AS e
            (id, workflow_id, workflow_name, user_id, status, parameters, actor, started_at,
             attempt, claim_token, claimed_by, lease_expires_at, fingerprint, trace_context)
@@ -119,10 +111,9 @@ _CLAIM: Final = _create(
             p_actor, clock_timestamp(), 1, p_token, p_claimed_by,
             clock_timestamp() + p_lease * interval '1 second', p_fingerprint, p_trace_context)
         ON CONFLICT (id) DO NOTHING
-    RETURNING {returned};
+    RETURNING {row} INTO standing;
     IF NOT FOUND THEN
-        RETURN QUERY
-        SELECT {returned}
+        SELECT {row} INTO standing
           FROM %1$s.workflow_executions AS e
          WHERE e.id = claim_workflow_execution_v1.p_id;
     END IF;""",
@@ -137,14 +128,15 @@ _COMPLETE: Final = _create(
     COMPLETE_FUNCTION,
     COMPLETE_PARAMETERS,
     """\
-    -- The token is the fence: no row, where the claim was taken over or decided meanwhile.
-    RETURN QUERY
+    -- The token is the fence: NULL, where the claim was taken over or decided meanwhile. The status
+    -- is concatenated so that no planner finds the row by it: the index on statuses still has every
+    -- row that was running since the last vacuum.
     UPDATE %1$s.workflow_executions AS e
        SET status = 'completed', result = p_result::jsonb, completed_at = clock_timestamp(),
            lease_expires_at = NULL, error = NULL, error_message = NULL, retry_at = NULL,
            erased_at = NULL
-     WHERE e.id = p_id AND e.claim_token = p_token AND e.status = 'running'
-    RETURNING {returned};""",
+     WHERE e.id = p_id AND e.claim_token = p_token AND {running}
+    RETURNING {row} INTO standing;""",
     "use_variable",
 )
 

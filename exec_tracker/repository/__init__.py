@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
     from sqlalchemy.engine.interfaces import DBAPIConnection
 
-    from exec_tracker.statements import Statement
+    from exec_tracker.statements import Rendered, Statement
     from exec_tracker.types import Execution, ExecutionAttempt
 
 __all__ = ["Claim", "ExecutionRepository", "Failure", "NewExecution"]
@@ -57,6 +57,7 @@ class ExecutionRepository:
         self._dialect = dialect
         self._schema = schema
         self._lock_timeout = f"{max(int(lock_timeout.total_seconds() * 1000), 1)}ms"
+        self._rendered: dict[Statement, Rendered] = {}
 
     def insert(self, new: NewExecution) -> Execution | None:
         """Insert the row as `pending`; None where the key exists."""
@@ -226,7 +227,10 @@ class ExecutionRepository:
 
     def fetch(self, statement: Statement, **parameters: Any) -> list[Sequence[Any]]:
         """Run one statement and return its rows, translating the driver's errors."""
-        rendered = sql.render(statement, self._dialect, self._schema)
+        rendered = self._rendered.get(statement)
+        if rendered is None:
+            rendered = sql.render(statement, self._dialect, self._schema)
+            self._rendered[statement] = rendered
         parameters["lock_timeout"] = self._lock_timeout
         cursor = None
         try:
@@ -241,9 +245,11 @@ class ExecutionRepository:
                 cursor.close()
 
     def _one(self, statement: Statement, **parameters: Any) -> Execution | None:
-        rows = self.fetch(statement, **parameters)
-        return snapshot(rows[0]) if rows else None
+        for (row,) in self.fetch(statement, **parameters):
+            # A function of the schema answers with NULL where there is no row.
+            return None if row is None else snapshot(row)
+        return None
 
     def _by_id(self, statement: Statement, **parameters: Any) -> dict[str, Execution]:
-        found = map(snapshot, self.fetch(statement, **parameters))
+        found = [snapshot(row) for (row,) in self.fetch(statement, **parameters)]
         return {execution.id: execution for execution in found}

@@ -4,8 +4,8 @@ The two that every execution needs call functions of the schema, which hold the 
 Each is one statement that stands alone in autocommit: it needs no transaction around it and leaves
 nothing in the session. Writers compare and set: the WHERE names the state that was decided upon,
 so that a row which has changed meanwhile is left alone and no row is returned. Times are the
-database's `clock_timestamp()`, since `now()` stands still within a transaction. Values go in and
-JSON comes out as text, so that all drivers agree.
+database's `clock_timestamp()`, since `now()` stands still within a transaction. Values go
+in as text and a row comes out as an array of texts, so that all drivers agree.
 """
 
 from exec_tracker.statements.batches import (
@@ -31,7 +31,7 @@ from exec_tracker.statements.endings import (
     FAIL_UNCLAIMED,
     RESET_EXECUTION,
 )
-from exec_tracker.statements.rendering import COLUMN_NAMES, Rendered, Statement, render
+from exec_tracker.statements.rendering import Rendered, Statement, render
 from exec_tracker.statements.upkeep import (
     DELETE_EXECUTION,
     ENSURE_USER,
@@ -44,7 +44,6 @@ from exec_tracker.statements.upkeep import (
 __all__ = [
     "CLAIM_EXECUTION",
     "CLAIM_MANY",
-    "COLUMN_NAMES",
     "COMPLETE_CLAIM",
     "COMPLETE_MANY",
     "COMPLETE_MANY_UNLOCKED",

@@ -22,14 +22,14 @@ SELECT a.id, a.workflow_id, a.workflow_name, a.user_id, 'running', CAST(a.parame
        fingerprint text, trace_context text, token uuid, claimed_by text, lease double precision)
  ORDER BY a.id
     ON CONFLICT (id) DO NOTHING
-RETURNING {columns}""",
+RETURNING {row}""",
 )
 
 # Read many executions by their keys, without a lock.
 READ_MANY = Statement(
     "read_many",
     """
-SELECT {columns}
+SELECT {row}
   FROM {executions} AS e
  WHERE e.id = ANY (ARRAY(SELECT json_array_elements_text(CAST(CAST(:ids AS text) AS json))))""",
 )
@@ -41,7 +41,7 @@ _HELD = """held AS MATERIALIZED (
       JOIN json_to_recordset(CAST(CAST(:rows AS text) AS json))
            AS r(id text, token uuid, result text)
         ON r.id = e.id AND r.token = e.claim_token
-     WHERE e.status = 'running'
+     WHERE {running}
      ORDER BY e.id
        FOR NO KEY UPDATE OF e%s
 )"""
@@ -55,18 +55,18 @@ UPDATE {executions} AS e
        completed_at = clock_timestamp(), lease_expires_at = NULL, error = NULL,
        error_message = NULL, retry_at = NULL, erased_at = NULL
   FROM held
- WHERE e.id = held.id AND e.claim_token = held.token AND e.status = 'running'
-RETURNING {columns}"""
+ WHERE e.id = held.id AND e.claim_token = held.token AND {running}
+RETURNING {row}"""
 
 _FAIL = """
 WITH {setting}, %s, e AS (
      UPDATE {executions} AS e
         SET {failed}
        FROM held
-      WHERE e.id = held.id AND e.claim_token = held.token AND e.status = 'running'
+      WHERE e.id = held.id AND e.claim_token = held.token AND {running}
   RETURNING e.*
 ), {failed_history}
-SELECT {columns}
+SELECT {row}
   FROM e"""
 
 # Store each result under its claim's token; a row whose claim is gone is left alone, and is not

@@ -15,17 +15,16 @@ SELECT CAST(:id AS text), CAST(:workflow_id AS text), CAST(:workflow_name AS tex
        CAST(:actor AS text), CAST(:fingerprint AS text), CAST(:trace_context AS text)
   FROM setting
     ON CONFLICT (id) DO NOTHING
-RETURNING {columns}""",
+RETURNING {row}""",
 )
 
 # Insert the row as running under the claim, unless the key exists: the unique index arbitrates.
 # Where it exists the standing row is read, without a lock. A function of the schema does both in
-# one round trip; no row means that a purge came in between, or that the row may not be seen.
+# one round trip; NULL means that a purge came in between, or that the row may not be seen.
 CLAIM_EXECUTION = Statement(
     "claim_execution",
     """
-SELECT *
-  FROM {claim_function}(
+SELECT {claim_function}(
        CAST(:id AS text), CAST(:workflow_id AS text), CAST(:workflow_name AS text),
        CAST(:user_id AS uuid), CAST(:parameters AS text), CAST(:actor AS text),
        CAST(:fingerprint AS text), CAST(:trace_context AS text), CAST(:token AS uuid),
@@ -37,7 +36,7 @@ SELECT *
 READ_EXECUTION = Statement(
     "read_execution",
     """
-SELECT {columns}
+SELECT {row}
   FROM {executions} AS e
  WHERE e.id = CAST(:id AS text)""",
 )
@@ -59,7 +58,7 @@ WITH {setting}, e AS (
       WHERE {unchanged}
   RETURNING e.*
 ), {abandoned_history}
-SELECT {columns}
+SELECT {row}
   FROM e""",
 )
 
@@ -73,7 +72,7 @@ WITH {setting}
             attempt = CAST(:attempt AS integer)
        FROM setting
       WHERE {mine}
-  RETURNING {columns}""",
+  RETURNING {row}""",
 )
 
 # Renew claims as long as their tokens stand, expired or not. SKIP LOCKED: one row that the host
@@ -91,14 +90,14 @@ WITH claims AS MATERIALIZED (
     SELECT e.id, c.token, c.lease
       FROM {executions} AS e
       JOIN claims AS c ON c.id = e.id AND c.token = e.claim_token
-     WHERE e.status = 'running'
+     WHERE {running}
      ORDER BY e.id
        FOR NO KEY UPDATE OF e SKIP LOCKED
 ), renewed AS (
     UPDATE {executions} AS e
        SET lease_expires_at = clock_timestamp() + due.lease * interval '1 second'
       FROM due
-     WHERE e.id = due.id AND e.claim_token = due.token AND e.status = 'running'
+     WHERE e.id = due.id AND e.claim_token = due.token AND {running}
  RETURNING e.id, e.claim_token
 )
 SELECT c.token,

@@ -7,8 +7,7 @@ from exec_tracker.statements.rendering import Statement
 COMPLETE_CLAIM = Statement(
     "complete_claim",
     """
-SELECT *
-  FROM {complete_function}(
+SELECT {complete_function}(
        CAST(:id AS text), CAST(:token AS uuid), CAST(:result AS text),
        CAST(:lock_timeout AS text))""",
 )
@@ -22,7 +21,7 @@ WITH {setting}
         SET {completed}, claim_token = CAST(:token AS uuid)
        FROM setting
       WHERE {unchanged}
-  RETURNING {columns}""",
+  RETURNING {row}""",
 )
 
 # Store a failure under the claim's token, and the ended attempt with it.
@@ -36,7 +35,7 @@ WITH {setting}, e AS (
       WHERE {mine}
   RETURNING e.*
 ), {failed_history}
-SELECT {columns}
+SELECT {row}
   FROM e""",
 )
 
@@ -51,7 +50,7 @@ WITH {setting}, e AS (
       WHERE {unchanged}
   RETURNING e.*
 ), {failed_history}
-SELECT {columns}
+SELECT {row}
   FROM e""",
 )
 
@@ -68,6 +67,6 @@ WITH {setting}, e AS (
       WHERE {unchanged}
   RETURNING e.*
 ), {abandoned_history}
-SELECT {columns}
+SELECT {row}
   FROM e""",
 )

@@ -13,13 +13,16 @@ from exec_tracker.models.functions import (
     CLAIM_SIGNATURE,
     COMPLETE_FUNCTION,
     COMPLETE_SIGNATURE,
+    IS_RUNNING,
 )
+
+from exec_tracker.models.rows import EXECUTION_ROW
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Statement:
     """One SQL statement; names in braces stand for the qualified tables and the shared parts."""
 
@@ -41,21 +44,9 @@ class Rendered:
         return tuple(parameters[name] for name in self.order)
 
 
-# What a snapshot is made of, read from the alias `e`, in this order; the functions of the schema
-# return the same columns.
-_COLUMNS = """
-       e.id, e.workflow_id, e.workflow_name, e.user_id, e.status, e.result::text AS result,
-       e.error_message, e.parameters::text AS parameters, e.actor, e.created_at, e.updated_at,
-       e.started_at, e.completed_at, e.attempt, e.claim_token, e.claimed_by, e.lease_expires_at,
-       e.fingerprint, e.retry_at, e.erased_at, e.error::text AS error, e.trace_context,
-       clock_timestamp() AS observed_at"""
-
-COLUMN_NAMES = tuple(
-    part.split(" AS ")[-1].strip().removeprefix("e.") for part in _COLUMNS.split(",")
-)
-
 _SHARED = {
-    "columns": _COLUMNS,
+    "row": EXECUTION_ROW,
+    "running": IS_RUNNING,
     # Bounds the wait for another transaction on the same key, and has the commit flushed to disk
     # even for a role with synchronous_commit = off: a claim lost in a server crash would let the
     # effect happen again. Stronger settings are left as they are. Local to the statement.
@@ -64,19 +55,20 @@ _SHARED = {
            CASE WHEN current_setting('synchronous_commit') = 'off'
                 THEN set_config('synchronous_commit', 'on', true) END
 )""",
-    # The row is still what was decided upon, and no lease is live. The server evaluates this again
+    # The row is still what was decided upon, and no lease is live; found by its key, as IS_RUNNING
+    # says. The server evaluates this again
     # on the newest row once it has the lock, so that a heartbeat which renewed an expired lease
     # meanwhile is seen.
     "unchanged": """e.id = CAST(:id AS text)
-        AND e.status = CAST(:seen_status AS text)
+        AND e.status || '' = CAST(:seen_status AS text)
         AND e.attempt = CAST(:seen_attempt AS integer)
         AND e.claim_token IS NOT DISTINCT FROM CAST(:seen_token AS uuid)
         AND (e.status <> 'running' OR e.lease_expires_at IS NULL
              OR e.lease_expires_at <= clock_timestamp())""",
     # The claim is still mine; an expired lease does not matter while the token stands.
-    "mine": """e.id = CAST(:id AS text)
+    "mine": f"""e.id = CAST(:id AS text)
         AND e.claim_token = CAST(:token AS uuid)
-        AND e.status = 'running'""",
+        AND {IS_RUNNING}""",
     "lease_end": "clock_timestamp() + CAST(:lease AS double precision) * interval '1 second'",
     "completed": """status = 'completed', result = CAST(CAST(:result AS text) AS jsonb),
             completed_at = clock_timestamp(), lease_expires_at = NULL, error = NULL,

@@ -30,7 +30,7 @@ WITH {setting}, e AS (
 ), history AS (
     UPDATE {attempts} AS a SET error = NULL FROM e WHERE a.execution_id = e.id
 )
-SELECT {columns}
+SELECT {row}
   FROM e""",
 )
 

@@ -69,21 +69,21 @@ class Driver(Instrumented):
         while True:
             try:
                 command = step(answer)
-                if isinstance(command, Lend) and command.function is None:
-                    return command
             except StopIteration as done:
                 return done.value
             except EscapedStopError as escaped:
                 raise escaped.error from None
+            if type(command) is Lend and command.function is None:
+                return command
             try:
                 answer, step = self._answer(command, session), flow.send
             except BaseException as exc:  # noqa: BLE001 # the flow decides about all of them
                 answer, step = exc, flow.throw
 
     def _answer(self, command: Command, session: Session | None) -> Any:
+        if type(command) is Ask:  # most of all
+            return self._database.ask(command.method, *command.arguments)
         match command:
-            case Ask(method, arguments):
-                return self._database.ask(method, *arguments)
             case Invoke(function, context):
                 command.started = True
                 return _without_coroutine(function(context))

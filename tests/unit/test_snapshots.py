@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from exec_tracker import Execution
 from exec_tracker.snapshots import snapshot
-from exec_tracker.statements import COLUMN_NAMES
+from exec_tracker.models.rows import COLUMN_NAMES, TIME_COLUMNS
 
 USER = UUID(int=7)
 THEN = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
@@ -22,14 +22,14 @@ def row(**values: Any) -> list[Any]:
     full = {
         "id": "k",
         "workflow_id": "w",
-        "user_id": USER,
+        "user_id": str(USER),
         "status": "completed",
         "actor": "system",
         "result": '{"a": [1, 2.5, null]}',
         "parameters": '{"b": true}',
-        "attempt": 1,
-        "claim_token": UUID(int=8),
-        **{name: THEN for name in COLUMN_NAMES if name.endswith("_at")},
+        "attempt": "1",
+        "claim_token": str(UUID(int=8)),
+        **dict.fromkeys(TIME_COLUMNS, f"{int(THEN.timestamp())}.000006"),
         **values,
     }
     return [full.get(name) for name in COLUMN_NAMES]
@@ -59,16 +59,28 @@ def test_it_is_frozen_copied_and_pickled_as_models_are() -> None:
     back = pickle.loads(pickle.dumps(built))  # noqa: S301 # our own bytes
     assert (back, back.result_json) == (built, built.result_json)
     assert built == snapshot(row())
-    assert built != snapshot(row(attempt=2))
+    assert built != snapshot(row(attempt="2"))
 
 
-def test_drivers_may_give_identifiers_as_text_and_times_in_any_zone() -> None:
-    east = timezone(timedelta(hours=5))
-    odd = row(user_id=str(USER), claim_token=str(UUID(int=8)), created_at=THEN.astimezone(east))
-    built = snapshot(odd)
-    assert (built.user_id, built.claim_token) == (USER, UUID(int=8))
+@pytest.mark.parametrize(
+    ("seconds", "moment"),
+    [
+        ("1767323045.000006", THEN),
+        ("-0.000001", datetime(1969, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)),
+        ("1767323045", THEN.replace(microsecond=0)),
+        ("1767323045.5", THEN.replace(microsecond=500_000)),
+        ("Infinity", datetime.max.replace(tzinfo=UTC)),
+        ("-Infinity", datetime.min.replace(tzinfo=UTC)),
+        ("253402300800.000000", datetime.max.replace(tzinfo=UTC)),
+        ("-62135596800.000001", datetime.min.replace(tzinfo=UTC)),
+    ],
+)
+def test_a_time_is_exact_and_one_beyond_the_calendar_is_its_end(
+    seconds: str, moment: datetime
+) -> None:
+    built = snapshot(row(created_at=seconds))
+    assert built.created_at == moment
     assert built.created_at.tzinfo is UTC
-    assert built == snapshot(row())
 
 
 def test_a_result_of_null_is_not_the_lack_of_one() -> None:
