@@ -40,7 +40,7 @@ def storable_json(value: Any, *, max_bytes: int = DEFAULT_MAX_BYTES) -> str:
 
 
 _plain = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-_parse = json.JSONDecoder().decode
+_parse = json.JSONDecoder().raw_decode  # of text that begins and ends with the value
 
 
 def storable_copy(value: Any, *, max_bytes: int = DEFAULT_MAX_BYTES) -> tuple[str, Any]:
@@ -48,7 +48,7 @@ def storable_copy(value: Any, *, max_bytes: int = DEFAULT_MAX_BYTES) -> tuple[st
     try:
         text = _plain.encode(value)
         size = len(text.encode())
-        copy = _parse(text)
+        copy = _parse(text)[0]
         if copy != value:
             _refuse_colliding_keys(value)
     except UnstorableValueError:
@@ -137,7 +137,7 @@ class ResultCodec(Generic[T]):
         Raises ConfigurationError where the stored result no longer fits the type.
         """
         if self._adapter is None:
-            plain: T = _parse(text or "null")
+            plain: T = _parse(text or "null")[0]
             return plain
         try:
             return self._adapter.validate_json(text or "null")

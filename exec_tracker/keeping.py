@@ -11,6 +11,7 @@ import os
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from exec_tracker.connections import checkout, end_of, is_unusable_after, leave_alone
@@ -24,11 +25,16 @@ if TYPE_CHECKING:
     from sqlalchemy.pool import Pool, PoolProxiedConnection
 
 
+# Looking at a connection lets other threads go first, and no server is back within so short a time.
+_SURE_SECONDS = 0.1
+
+
 @dataclass(slots=True, eq=False)
 class _Kept:
     borrowed: PoolProxiedConnection
     executions: ExecutionRepository
     has_ended: Callable[[], bool]
+    used_at: float = 0.0
 
 
 class KeptConnections:
@@ -89,7 +95,7 @@ class KeptConnections:
         """Take the one that was used last; those that ended meanwhile are dropped."""
         while True:
             kept = self._idle.pop()
-            if not kept.has_ended():
+            if monotonic() - kept.used_at < _SURE_SECONDS or not kept.has_ended():
                 return kept
             kept.borrowed.invalidate()
 
@@ -118,6 +124,7 @@ class KeptConnections:
         return _Kept(borrowed, executions, end_of(driver))
 
     def _give_back(self, kept: _Kept) -> None:
+        kept.used_at = monotonic()
         self._idle.append(kept)
         if self._closed:
             self._close_idle()

@@ -145,8 +145,9 @@ def _equal(**filters: Any) -> list[ColumnElement[bool]]:
 def _newest(
     session: Session, conditions: Iterable[ColumnElement[bool]], limit: int
 ) -> list[Execution]:
+    row: Any = array([_as_text(name) for name in COLUMN_NAMES])
     page = (
-        select(array([_as_text(name) for name in COLUMN_NAMES]))
+        select(row)
         .where(*conditions)
         .order_by(Row.created_at.desc(), Row.id.desc())
         .limit(check_limit(limit))

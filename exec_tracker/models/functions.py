@@ -36,8 +36,9 @@ COMPLETE_SIGNATURE: Final = f"{COMPLETE_FUNCTION}(text, uuid, text, text)"
 IS_RUNNING: Final = "e.status || '' = 'running'"
 """Beside a key, so that no planner finds the row by its status instead.
 
-The partial index on statuses still has an entry for every row that was running since the last vacuum.
-To a planner that thinks few are running it costs as little as the key, and it would read them all.
+The partial index on statuses still has an entry for every row that was running since the last
+vacuum. To a planner that thinks few are running it costs as little as the key, and it would read
+them all.
 """
 
 _SETTINGS: Final = """

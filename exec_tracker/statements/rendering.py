@@ -15,7 +15,6 @@ from exec_tracker.models.functions import (
     COMPLETE_SIGNATURE,
     IS_RUNNING,
 )
-
 from exec_tracker.models.rows import EXECUTION_ROW
 
 if TYPE_CHECKING:

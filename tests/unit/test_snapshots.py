@@ -11,8 +11,8 @@ import pytest
 from pydantic import ValidationError
 
 from exec_tracker import Execution
-from exec_tracker.snapshots import snapshot
 from exec_tracker.models.rows import COLUMN_NAMES, TIME_COLUMNS
+from exec_tracker.snapshots import snapshot
 
 USER = UUID(int=7)
 THEN = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
