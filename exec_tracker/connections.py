@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import select
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -29,7 +28,7 @@ from exec_tracker.settings import normalise_url
 from exec_tracker.sqlstates import translate_connect
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from sqlalchemy.engine import URL, Dialect
     from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
@@ -177,19 +176,36 @@ def guard_against_fork(engine: Engine) -> None:
     event.listen(engine, "checkout", check)
 
 
-@contextmanager
-def autocommitted(
-    connect: Callable[[], PoolProxiedConnection], dialect: Dialect, schema: str | None
-) -> Iterator[ExecutionRepository]:
-    """Lend a repository on a connection in autocommit; each of its statements commits by itself.
+def run_in_autocommit(
+    connect: Callable[[], PoolProxiedConnection],
+    dialect: Dialect,
+    schema: str | None,
+    core: Callable[..., C],
+    *arguments: Any,
+    **keywords: Any,
+) -> C:
+    """Call a core function with a repository each of whose statements commits by itself.
 
-    Raises TransientStorageError where no connection can be had, and StorageError where the server
-    refuses one: nothing was sent then.
+    The driver's autocommit is switched on for it, and back to what it was; a connection that broke
+    is dropped. Raises TransientStorageError where no connection can be had, and StorageError where
+    the server refuses one: nothing was sent then.
     """
     borrowed = checkout(connect, dialect)
     try:
-        with in_autocommit(borrowed):
-            yield ExecutionRepository(borrowed.dbapi_connection, dialect, schema=schema)  # type: ignore[arg-type] # checked out, so not None
+        connection: Any = borrowed.dbapi_connection
+        before = connection.autocommit
+        if not before:
+            connection.autocommit = True
+        try:
+            executions = ExecutionRepository(connection, dialect, schema=schema)
+            return core(executions, *arguments, **keywords)
+        except BaseException as exc:
+            if is_unusable_after(exc):
+                borrowed.invalidate()
+            raise
+        finally:
+            if not before and borrowed.is_valid:
+                _leave_autocommit(borrowed)
     finally:
         borrowed.close()
 
@@ -215,24 +231,6 @@ def _connect_errors(dialect: Dialect) -> tuple[type[Exception], ...]:
     asyncpg = getattr(dbapi, "asyncpg", None)
     own = (asyncpg.PostgresError, asyncpg.InterfaceError) if asyncpg else ()
     return (DBAPIError, dbapi.Error, OSError, *own)
-
-
-@contextmanager
-def in_autocommit(borrowed: PoolProxiedConnection) -> Iterator[None]:
-    """Switch the driver's autocommit on, and back to what it was; drop a connection that broke."""
-    connection: Any = borrowed.dbapi_connection
-    before = connection.autocommit
-    if not before:
-        connection.autocommit = True
-    try:
-        yield
-    except BaseException as exc:
-        if is_unusable_after(exc):
-            borrowed.invalidate()
-        raise
-    finally:
-        if not before and borrowed.is_valid:
-            _leave_autocommit(borrowed)
 
 
 def is_unusable_after(error: BaseException) -> bool:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import sessionmaker
 
-from exec_tracker.connections import autocommitted, checkout, leave_alone, retire
+from exec_tracker.connections import checkout, leave_alone, retire, run_in_autocommit
 from exec_tracker.errors import SchemaTooNewError
 from exec_tracker.keeping import KeptConnections
+from exec_tracker.repository import ExecutionRepository
 from exec_tracker.sqlstates import migration_required, translate
 from exec_tracker.unit_of_work import UnitOfWork
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from sqlalchemy.pool import Pool
 
     from exec_tracker.leases import Renewal
-    from exec_tracker.repository import ExecutionRepository
 
 # The protocol this library speaks. A schema revision that an older library would misuse says so in
 # the comment of the attempts table; any other newer schema works, as rolling deployments need.
@@ -66,8 +66,9 @@ class Database:
     def _borrow(self, core: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
         self._leave_parent()
         engine = self.engine
-        with autocommitted(engine.raw_connection, engine.dialect, self.schema) as executions:
-            return core(executions, *arguments, **keywords)
+        return run_in_autocommit(
+            engine.raw_connection, engine.dialect, self.schema, core, *arguments, **keywords
+        )
 
     def query(self, core: Callable[..., Any], **keywords: Any) -> Any:
         """Call a core function with a session, in a transaction that is rolled back."""
@@ -86,9 +87,10 @@ class Database:
 
     def renew(self, claims: Sequence[Renewal]) -> dict[UUID, bool]:
         """Renew leases on a connection that the host's pool cannot run out of."""
-        pool = self._own_pool()
-        with autocommitted(pool.connect, self.engine.dialect, self.schema) as executions:
-            return executions.renew(claims)
+        connect = self._own_pool().connect
+        return run_in_autocommit(
+            connect, self.engine.dialect, self.schema, ExecutionRepository.renew, claims
+        )
 
     def retire(self) -> None:
         """Close what was opened on an engine of our own: what is in use when it is given back."""

@@ -26,7 +26,7 @@ _STATUSES = {str(status): status for status in ExecutionStatus}
 _parse = json.JSONDecoder().raw_decode
 
 # The same users come again and again, and a claim's token when it is completed.
-_uuid = lru_cache(maxsize=4096)(UUID)
+_uuid = lru_cache(maxsize=256)(UUID)
 
 # Up to the year 2242 the binary fractions lie close enough to tell microseconds.
 _EXACT = 2.0**33

@@ -107,12 +107,12 @@ class AsyncDriver(Instrumented):
 
     def _uninterruptible(self, command: Command, session: Any) -> Coroutine[Any, Any, Any] | None:
         """Return what must be awaited to its end, since a write may be on its way."""
+        if type(command) is Ask:  # most of all
+            return self._ask(command.method, *command.arguments)
         match command:
             case Within(core, arguments):
                 work: Coroutine[Any, Any, Any] = session.run_sync(core, *arguments)
                 return work
-            case Ask(method, arguments):
-                return self._ask(method, *arguments)
             case Sleep(seconds, interruptible=False):
                 return asyncio.sleep(seconds)
         return None
@@ -133,8 +133,10 @@ class AsyncDriver(Instrumented):
             case Lend(function):
                 return await session.run_sync(function)
 
-    async def _ask(self, core: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
-        return await greenlet_spawn(self._database.ask, core, *arguments, **keywords)
+    def _ask(
+        self, core: Callable[..., Any], *arguments: Any, **keywords: Any
+    ) -> Coroutine[Any, Any, Any]:
+        return greenlet_spawn(self._database.ask, core, *arguments, **keywords)
 
     async def _query(self, core: Callable[..., Any], **keywords: Any) -> Any:
         self.check_open()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -18,6 +19,8 @@ from exec_tracker.models.functions import (
 from exec_tracker.models.rows import EXECUTION_ROW
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from sqlalchemy.engine import Dialect
 
 
@@ -31,16 +34,10 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A statement in one driver's parameter style; `order` is None where parameters have names."""
+    """A statement in one driver's parameter style, and what arranges its parameters for it."""
 
     sql: str
-    order: tuple[str, ...] | None
-
-    def arguments(self, parameters: dict[str, Any]) -> Any:
-        """Arrange the parameters as the driver wants them."""
-        if self.order is None:
-            return parameters
-        return tuple(parameters[name] for name in self.order)
+    arguments: Callable[[dict[str, Any]], Any]
 
 
 _SHARED = {
@@ -127,5 +124,12 @@ def _render(statement: Statement, dialect: Dialect, schema: str | None) -> Rende
     }
     shared = {name: part.format(**names) for name, part in _SHARED.items()}
     compiled = text(statement.sql.format(**names, **shared)).compile(dialect=dialect)
-    order = getattr(compiled, "positiontup", None)
-    return Rendered(str(compiled), tuple(order) if order is not None else None)
+    return Rendered(str(compiled), _arranging(getattr(compiled, "positiontup", None)))
+
+
+def _arranging(order: Sequence[str] | None) -> Callable[[dict[str, Any]], Any]:
+    if order is None:  # by their names
+        return lambda parameters: parameters
+    if len(order) == 1:
+        return lambda parameters: (parameters[order[0]],)
+    return itemgetter(*order) if order else lambda _: ()

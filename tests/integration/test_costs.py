@@ -161,6 +161,24 @@ def test_a_fresh_execution_writes_a_bounded_amount_of_wal(quiet: Database, drive
         assert (written(quiet) - before) / (5 * TIMES) < 4_000
 
 
+def test_no_execution_is_found_by_its_status(quiet: Database, driver: str) -> None:
+    """The index on statuses has every row that was running since the last vacuum."""
+
+    def fail() -> None:
+        raise RuntimeError
+
+    before = scans_by_status(quiet)
+    with open_subject(driver, quiet.url, own_engine=True) as subject:
+        fresh(subject)
+        for _ in range(TIMES):
+            again = options(new_key())
+            with pytest.raises(RuntimeError):
+                subject.execute(again, fail)
+            subject.execute(again, lambda: 1)
+        subject.execute_many([options(new_key()) for _ in range(TIMES)], lambda: 1)
+    assert scans_by_status(quiet) == before
+
+
 def test_a_transactional_execution_is_one_commit(
     quiet_url: str, driver: str, own_engine: bool
 ) -> None:
@@ -217,13 +235,27 @@ def written(database: Database) -> int:
     return int(database.value("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn"))
 
 
-def flushes(database: Database) -> float:
-    """Return how often WAL was flushed, once every other session has handed in its counts."""
+def scans_by_status(database: Database) -> int:
+    """Return how often the index on statuses was read, once sessions have handed in their counts."""
+    until_others_are_gone(database)
+    query = (
+        "SELECT idx_scan FROM pg_stat_user_indexes"
+        " WHERE indexrelname = 'idx_workflow_executions_status'"
+    )
+    return int(database.value(query))
+
+
+def until_others_are_gone(database: Database) -> None:
     others = (
         "SELECT count(*) = 0 AS gone FROM pg_stat_activity WHERE datname = current_database()"
         " AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
     )
     eventually(lambda: database.value(others))
+
+
+def flushes(database: Database) -> float:
+    """Return how often WAL was flushed, once every other session has handed in its counts."""
+    until_others_are_gone(database)
     version = int(database.value("SELECT current_setting('server_version_num')::integer"))
     if version < 150000:
         time.sleep(1)  # its collector hands out figures that are half a second old
