@@ -236,7 +236,7 @@ def written(database: Database) -> int:
 
 
 def scans_by_status(database: Database) -> int:
-    """Return how often the index on statuses was read, once sessions have handed in their counts."""
+    """Return how often the index on statuses was read, once others have handed in their counts."""
     until_others_are_gone(database)
     query = (
         "SELECT idx_scan FROM pg_stat_user_indexes"
