@@ -5,9 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from uuid import UUID
 
-from sqlalchemy import Text, and_, cast, extract, func, literal, or_, select, tuple_
+from sqlalchemy import (
+    Text,
+    and_,
+    cast,
+    extract,
+    func,
+    literal,
+    literal_column,
+    select,
+    tuple_,
+    union_all,
+)
 from sqlalchemy.dialects.postgresql import array
 
+from exec_tracker.models import OUTCOME_UNKNOWN
 from exec_tracker.models import WorkflowExecution as Row
 from exec_tracker.models.rows import COLUMN_NAMES, TIME_COLUMNS
 from exec_tracker.snapshots import snapshot
@@ -17,10 +29,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime, timedelta
 
-    from sqlalchemy import ColumnElement
+    from sqlalchemy import ColumnElement, CompoundSelect
     from sqlalchemy.orm import Session
 
     from exec_tracker.types import Execution
+
+_NEWEST = (Row.created_at.desc(), Row.id.desc())
 
 # A bound for a listing that nobody has asked to be longer: it is built in memory.
 MAX_LIMIT = 1000
@@ -72,13 +86,13 @@ def find_abandoned(
 ) -> list[Execution]:
     """List executions whose outcome is unknown, newest first.
 
-    Only the partial index on statuses that are not completed is read.
+    What is read is what runs, and of what failed only those whose outcome is unknown.
     """
     conditions = _equal(user_id=check_user(user_id), workflow_id=workflow_id)
-    conditions.append(_is_abandoned())
     if before is not None:
         conditions.append(tuple_(Row.created_at, Row.id) < (before.created_at, before.id))
-    return _newest(session, conditions, limit)
+    newest = _abandoned(Row.id, limit, conditions, ordered=True)
+    return _newest(session, [Row.id.in_(newest)], limit)
 
 
 def count_abandoned(session: Session, *, limit: int, timeout: timedelta) -> int:
@@ -89,7 +103,7 @@ def count_abandoned(session: Session, *, limit: int, timeout: timedelta) -> int:
     """
     milliseconds = max(int(timeout.total_seconds() * 1000), 1)
     session.execute(select(func.set_config("statement_timeout", f"{milliseconds}ms", True)))
-    some = select(literal(1)).where(_is_abandoned()).limit(check_limit(limit)).subquery()
+    some = _abandoned(literal(1), limit).limit(limit).subquery()
     return session.execute(select(func.count()).select_from(some)).scalar_one()
 
 
@@ -121,17 +135,22 @@ def check_user(user_id: UUID | str | None) -> UUID | None:
         raise ValueError(f"user_id must be a UUID, not {user_id!r}") from None
 
 
-def _is_abandoned() -> ColumnElement[bool]:
-    return or_(
-        and_(
-            Row.status == ExecutionStatus.RUNNING.value,
-            Row.lease_expires_at <= func.clock_timestamp(),
-        ),
-        and_(
-            Row.status == ExecutionStatus.FAILED.value,
-            Row.error["outcome_unknown"].as_boolean().is_(True),
-        ),
+def _abandoned(
+    what: Any,
+    limit: int,
+    conditions: Iterable[ColumnElement[bool]] = (),
+    *,
+    ordered: bool = False,
+) -> CompoundSelect[Any]:
+    """Select from the executions whose outcome is unknown, of either kind up to a limit."""
+    expired = and_(
+        Row.status == literal_column("'running'"), Row.lease_expires_at <= func.clock_timestamp()
     )
+    kinds = [
+        select(what).select_from(Row).where(*conditions, kind).limit(check_limit(limit))
+        for kind in (expired, OUTCOME_UNKNOWN)
+    ]
+    return union_all(*(kind.order_by(*_NEWEST) for kind in kinds) if ordered else kinds)
 
 
 def _equal(**filters: Any) -> list[ColumnElement[bool]]:
@@ -146,12 +165,7 @@ def _newest(
     session: Session, conditions: Iterable[ColumnElement[bool]], limit: int
 ) -> list[Execution]:
     row: Any = array([_as_text(name) for name in COLUMN_NAMES])
-    page = (
-        select(row)
-        .where(*conditions)
-        .order_by(Row.created_at.desc(), Row.id.desc())
-        .limit(check_limit(limit))
-    )
+    page = select(row).where(*conditions).order_by(*_NEWEST).limit(check_limit(limit))
     return [snapshot(row) for row in session.scalars(page)]
 
 

@@ -1,5 +1,6 @@
 """Indexes reshaped under their names: every listing is one ordered index scan.
 
+And one more, for what failed with its outcome unknown, which is little among much that failed.
 Built beside the old ones and swapped in: concurrently where Alembic may leave its transaction,
 within it otherwise.
 
@@ -22,6 +23,12 @@ UPGRADE = {
     ),
 }
 
+UNKNOWN = "idx_workflow_executions_unknown"
+UNKNOWN_SHAPE = (
+    "(created_at DESC, id DESC) WHERE ((status = 'failed'::text) "
+    """AND (error @> '{"outcome_unknown": true}'::jsonb))"""
+)
+
 DOWNGRADE = {
     "idx_workflow_executions_user_id": "(user_id)",
     "idx_workflow_executions_workflow_id": "(workflow_id)",
@@ -32,8 +39,10 @@ DOWNGRADE = {
 def upgrade() -> None:
     """Lead each index on to the order of the listings."""
     indexes.reshape("workflow_executions", UPGRADE)
+    indexes.add("workflow_executions", UNKNOWN, UNKNOWN_SHAPE)
 
 
 def downgrade() -> None:
     """Go back to one column each."""
+    indexes.remove(UNKNOWN)
     indexes.reshape("workflow_executions", DOWNGRADE)

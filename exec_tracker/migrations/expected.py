@@ -108,6 +108,10 @@ _INDEXES: Final = {
         "btree (status, user_id, created_at DESC, id DESC) WHERE (status <> 'completed'::text)"
     ),
     "idx_workflow_executions_created_at": "btree (created_at DESC)",
+    "idx_workflow_executions_unknown": (
+        "btree (created_at DESC, id DESC) WHERE ((status = 'failed'::text) "
+        """AND (error @> '{"outcome_unknown": true}'::jsonb))"""
+    ),
     "idx_workflow_execution_attempts_execution_id": "btree (execution_id, attempt)",
 }
 

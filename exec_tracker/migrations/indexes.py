@@ -1,4 +1,4 @@
-"""Give an index another shape under its name, without taking it from the readers meanwhile."""
+"""Add an index, or give one another shape, without keeping readers and writers waiting."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from exec_tracker.migrations.revision import leaves_transaction, options
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["reshape"]
+__all__ = ["add", "remove", "reshape"]
 
 _SHAPE: Final = text("""
 SELECT regexp_replace(pg_get_indexdef(indexrelid), '^.* USING btree ', '')
@@ -42,6 +42,34 @@ def reshape(table: str, shapes: Mapping[str, str]) -> None:
                 _drop_concurrently(f"{name}_new")
 
 
+def add(table: str, name: str, shape: str) -> None:
+    """Build an index that was not there, concurrently where that is possible, as above."""
+    context = op.get_context()
+    if not leaves_transaction():
+        _execute(
+            f"CREATE INDEX {name} ON {_here(table)} {shape}",
+            "built in this transaction; -x concurrently=yes makes a script that needs none",
+            "require-concurrent-index-creation",
+        )
+        return
+    with context.autocommit_block():
+        if context.as_sql or _shape_of(name) != shape:
+            _build_concurrently(table, name, shape)
+
+
+def remove(name: str) -> None:
+    """Drop an index, concurrently where that is possible."""
+    if not leaves_transaction():
+        _execute(
+            f"DROP INDEX {_here(name)}",
+            "the lock timeout bounds the wait",
+            "require-concurrent-index-deletion",
+        )
+        return
+    with op.get_context().autocommit_block():
+        _drop_concurrently(name)
+
+
 def _swap(table: str, name: str, shape: str) -> None:
     # All in one transaction; the lock on the table is exclusive for the swap only.
     _execute(
@@ -60,14 +88,18 @@ def _swap(table: str, name: str, shape: str) -> None:
 def _swap_concurrently(table: str, name: str, shape: str) -> None:
     """Do what is left to do: a failed build leaves an invalid index behind, which serves nobody."""
     if op.get_context().as_sql or _shape_of(f"{name}_new") != shape:
-        _drop_concurrently(f"{name}_new")
-        _execute(
-            f"CREATE INDEX CONCURRENTLY {name}_new ON {_here(table)} {shape}",
-            "IF NOT EXISTS would keep the invalid index that a failed build leaves",
-            "prefer-robust-stmts",
-        )
+        _build_concurrently(table, f"{name}_new", shape)
     _drop_concurrently(name)
     _rename(f"{name}_new", name)
+
+
+def _build_concurrently(table: str, name: str, shape: str) -> None:
+    _drop_concurrently(name)
+    _execute(
+        f"CREATE INDEX CONCURRENTLY {name} ON {_here(table)} {shape}",
+        "IF NOT EXISTS would keep the invalid index that a failed build leaves",
+        "prefer-robust-stmts",
+    )
 
 
 def _drop_concurrently(name: str) -> None:

@@ -15,6 +15,7 @@ from exec_tracker.models.execution import (
     EXECUTIONS_STATUS_CHECK,
     EXECUTIONS_TABLE,
     EXECUTIONS_USER_FKEY,
+    OUTCOME_UNKNOWN,
     WorkflowExecution,
 )
 from exec_tracker.models.identity import IDENTITY_METADATA, auth_users
@@ -30,6 +31,7 @@ __all__ = [
     "EXECUTIONS_TABLE",
     "EXECUTIONS_USER_FKEY",
     "IDENTITY_METADATA",
+    "OUTCOME_UNKNOWN",
     "Base",
     "WorkflowExecution",
     "WorkflowExecutionAttempt",

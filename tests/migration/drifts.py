@@ -182,6 +182,10 @@ DRIFTS = {
         ),
         ("index", "idx_workflow_executions_status"),
     ),
+    "index for the unknown dropped": (
+        "DROP INDEX idx_workflow_executions_unknown",
+        ("index", "idx_workflow_executions_unknown"),
+    ),
     "index invalid": (
         (
             "UPDATE pg_index SET indisvalid = false "

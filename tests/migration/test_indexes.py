@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import Engine, create_engine, text
 
+from exec_tracker.models import OUTCOME_UNKNOWN
 from exec_tracker.settings import normalise_url
 
 if TYPE_CHECKING:
@@ -73,6 +74,13 @@ def test_every_listing_is_one_ordered_index_scan(filled: Engine) -> None:
 def test_what_is_not_completed_is_found_by_the_partial_index(filled: Engine) -> None:
     plan = plan_of(filled, "SELECT * FROM workflow_executions WHERE status = 'running'")
     assert "idx_workflow_executions_status" in plan
+
+
+def test_what_nobody_knows_is_found_by_its_own_index(filled: Engine) -> None:
+    unknown = f"SELECT * FROM workflow_executions WHERE {OUTCOME_UNKNOWN} {NEWEST}"
+    plan = plan_of(filled, unknown)
+    assert "using idx_workflow_executions_unknown on" in plan
+    assert "Sort" not in plan
 
 
 def test_deleting_an_account_scans_no_table(filled: Engine) -> None:
