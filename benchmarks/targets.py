@@ -122,11 +122,17 @@ def _counts(results: Results) -> Iterator[Target]:
 
 def _async(results: Results) -> Iterator[Target]:
     found = results.found("async")
-    for kind in ("fresh", "replay"):
-        for tasks in (1, 8):
-            cell = f"{kind} x{tasks}"
-            what = f"asyncio, {kind}, {tasks} task{'s' * (tasks > 1)}, × raw asyncpg"
-            yield Target(what, 0.60, _ratio(found, cell, "async-tracker", "asyncpg"))
+    # Under the same rules: an engine of the host's has asyncpg's statement cache, as the floor has;
+    # a tracker's own has none, so that it works behind a pooler.
+    pairs = {
+        "given an AsyncEngine, × raw asyncpg": ("async-engine", "asyncpg"),
+        "given a URL, × raw asyncpg without its cache": ("async-tracker", "asyncpg-plain"),
+    }
+    for against, (one, other) in pairs.items():
+        for kind in ("fresh", "replay"):
+            for tasks in (1, 8):
+                what = f"asyncio, {kind}, {tasks} task{'s' * (tasks > 1)}, {against}"
+                yield Target(what, 0.60, _ratio(found, f"{kind} x{tasks}", one, other))
     blocked = None
     if found and "async-tracker" in found["stalls"]:
         windows = [one for kind in found["stalls"]["async-tracker"].values() for one in kind]

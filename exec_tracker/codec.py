@@ -8,7 +8,7 @@ import typing
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, Generic, Never, NoReturn, TypeVar
 
 from pydantic import BaseModel, ConfigDict, PydanticUserError, TypeAdapter, ValidationError
@@ -246,20 +246,38 @@ def _adapter(kind: Any, name: str) -> TypeAdapter[Any]:
 
 
 def _return_annotation(executor: Callable[..., Any]) -> Any:
-    if type(executor) is FunctionType and not (executor.__dict__ or executor.__annotations__):
-        return inspect.Signature.empty  # as most lambdas and closures are, new for every call
-    function = inspect.unwrap(getattr(executor, "func", executor))
-    if not inspect.isroutine(function):
-        function = type(function).__call__
+    if type(executor) is FunctionType and not executor.__dict__:
+        function: Any = executor  # as most are, and many are made anew for every call
+    else:
+        function = inspect.unwrap(getattr(executor, "func", executor))
+        if not inspect.isroutine(function):
+            function = type(function).__call__
     if "return" not in getattr(function, "__annotations__", {}):
         return inspect.Signature.empty
     try:
-        kind = _resolved(function)
+        kind = _resolved_once(function)
     except NameError as exc:
         raise ConfigurationError(
             f"The return annotation of {executor!r} cannot be resolved ({exc}); pass result_type=."
         ) from exc
     return _awaited(kind)
+
+
+_known: dict[tuple[CodeType, str | None, str], Any] = {}
+_MOST_KNOWN = 512
+
+
+def _resolved_once(function: Any) -> Any:
+    """Resolve a name once for all closures over the same code: it is looked up in their module."""
+    name, code = function.__annotations__["return"], getattr(function, "__code__", None)
+    if type(name) is not str or code is None:
+        return _resolved(function)
+    key = (code, function.__module__, name)
+    if key not in _known:
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        _known[key] = _resolved(function)
+    return _known[key]
 
 
 def _resolved(function: Any) -> Any:
