@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.engine import URL
 from sqlalchemy.util import greenlet_spawn
 
+from exec_tracker.aio.finishing import to_the_end
 from exec_tracker.aio.heartbeat import HeartbeatTask
 from exec_tracker.aio.polling import AsyncSharedReads
 from exec_tracker.connections import check_engine, engine_of_factory, engine_options, replace_ended
@@ -100,7 +101,7 @@ class AsyncDriver(Instrumented):
     async def _answer(self, command: Command, session: Any, cancelled: list[BaseException]) -> Any:
         work = self._uninterruptible(command, session)
         if work is not None:
-            return await _to_the_end(work, cancelled)
+            return await to_the_end(work, cancelled)
         if cancelled:
             raise cancelled.pop()
         return await self._interruptible(command, session)
@@ -150,14 +151,14 @@ class AsyncDriver(Instrumented):
     async def finish(self, core: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
         """Do the same for work that began before the tracker was closed."""
         cancelled: list[BaseException] = []
-        answer = await _to_the_end(self._ask(core, *arguments, **keywords), cancelled)
+        answer = await to_the_end(self._ask(core, *arguments, **keywords), cancelled)
         if cancelled:
             raise cancelled[0]
         return answer
 
     async def renew_now(self, lease: HeldLease) -> None:
         """Renew one lease and wait until it is; raises what the database raises."""
-        await _to_the_end(self._heartbeat.beat([lease]), [])
+        await to_the_end(self._heartbeat.beat([lease]), [])
 
     async def _renew(self, claims: Sequence[Renewal]) -> dict[UUID, bool]:
         with self._renewing(claims) as answer:
@@ -169,30 +170,12 @@ class AsyncDriver(Instrumented):
 
     async def quiesce(self, lease: HeldLease) -> None:
         """Stop renewing a lease, and wait for a renewal that is on its way."""
-        await _to_the_end(self._heartbeat.quiesce(lease), [])
+        await to_the_end(self._heartbeat.quiesce(lease), [])
 
     def check_open(self) -> None:
         """Raise ConfigurationError once the tracker is closed."""
         if self._closed:
             raise ConfigurationError("This tracker is closed; make another one.")
-
-
-async def _to_the_end(work: Coroutine[Any, Any, Any], cancelled: list[BaseException]) -> Any:
-    """Await work that must not be left half done; a cancellation meanwhile is noted, not raised.
-
-    `asyncio.shield` alone would leave the write running behind the caller's back.
-    """
-    task = asyncio.ensure_future(work)
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError as exc:
-            if task.cancelled():
-                raise
-            cancelled[:] = [exc]
-        except BaseException:  # noqa: BLE001 # the task's own, raised below
-            break
-    return task.result()
 
 
 async def _call(function: Callable[..., Any], context: Any) -> Any:
