@@ -114,7 +114,7 @@ class ExecutionListings(Driver):
     ) -> int:
         """Count executions whose outcome is unknown, up to `limit`: for gauges and health checks.
 
-        Reads only what is not completed. Raises StorageError where that takes longer than
+        Reads only what runs or is unknown. Raises StorageError where that takes longer than
         `timeout`.
         """
         check_duration("timeout", timeout)
