@@ -31,6 +31,7 @@ def main() -> int:
         for name in chosen.only:
             _measure(name, options, results, console)
             results.write(chosen.results)  # so that what was measured survives what comes after
+        results = Results.read(chosen.results)  # in the order in which it will be read again
     for name in chosen.only:
         found = results.found(name)
         for table in page.all_tables(name, found) if found else ():

@@ -8,7 +8,6 @@ setting that poolers leak.
 from __future__ import annotations
 
 import os
-import select
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -17,6 +16,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session, sessionmaker
 
+from exec_tracker.ending import replace_ended
 from exec_tracker.errors import (
     ConfigurationError,
     ExecTrackerError,
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 C = TypeVar("C")
 
 Bind = "Engine | sessionmaker[Session] | URL | str"
+
+MOST_CONNECTIONS = 15  # of a tracker made from a URL; SQLAlchemy's default for an engine
 
 # Connections of a parent process, kept from being finalised here: asyncpg's finaliser would take
 # their sockets out of the epoll that a fork shares, and the parent would wait for ever.
@@ -73,44 +75,6 @@ def retire(engine: Engine) -> None:
 
 def _close_at_checkin(_connection: Any, record: ConnectionPoolEntry) -> None:
     record.invalidate()
-
-
-def replace_ended(engine: Engine) -> None:
-    """Have an engine of our own replace connections that ended while nobody used them.
-
-    Pre-ping would do it for a round trip more at every checkout.
-    """
-
-    def remember(_connection: Any, record: ConnectionPoolEntry) -> None:
-        record.info[_HAS_ENDED] = None  # a new one is not looked at: SQLAlchemy tries twice only
-
-    def check(_connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
-        has_ended = record.info[_HAS_ENDED]
-        if has_ended is None:
-            record.info[_HAS_ENDED] = end_of(record.driver_connection)
-        elif has_ended():
-            raise DisconnectionError("the server has ended this connection")
-
-    event.listen(engine, "connect", remember)
-    event.listen(engine, "checkout", check)
-
-
-_HAS_ENDED = "exec_tracker_has_ended"
-
-
-def end_of(connection: Any) -> Callable[[], bool]:
-    """Return what tells of an idle connection of a driver whether its server has gone.
-
-    It asks nobody: a server says nothing on an idle connection but its end, or a notice that nobody
-    waits for.
-    """
-    if hasattr(connection, "is_closed"):  # asyncpg, whose event loop reads all the time
-        return connection.is_closed  # type: ignore[no-any-return] # a method of the driver's
-    if not hasattr(select, "poll"):  # on Windows
-        return lambda: connection.closed or bool(select.select([connection], [], [], 0)[0])
-    waiting = select.poll()  # unlike select, for any number of open files
-    waiting.register(connection.fileno(), select.POLLIN)
-    return lambda: connection.closed or bool(waiting.poll(0))
 
 
 def engine_options(url: URL) -> dict[str, Any]:

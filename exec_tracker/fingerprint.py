@@ -29,12 +29,16 @@ def canonical_parameters(
     `True` differ. No parameters and empty parameters are the same request. `fields` names the
     top-level parameters that identify the request; None means all of them.
     """
-    chosen = dict(parameters or {})
+    if not parameters:
+        return _NO_PARAMETERS
+    chosen = dict(parameters)
     if fields is not None:
         wanted = frozenset(fields)
         chosen = {name: value for name, value in chosen.items() if name in wanted}
     return _sorted.encode(_canonical(chosen)).encode()
 
+
+_NO_PARAMETERS = b"{}"
 
 _sorted = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from exec_tracker.connections import checkout, end_of, is_unusable_after, leave_alone
+from exec_tracker.connections import checkout, is_unusable_after, leave_alone
+from exec_tracker.ending import end_of
 from exec_tracker.errors import StorageError
 from exec_tracker.repository import ExecutionRepository
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -107,6 +107,8 @@ class CallSettings:
     unknown_on: tuple[type[BaseException], ...] = ()
     lease: timedelta | None = DEFAULT
     save_timeout: timedelta | None = None
+    policy: Policy = field(init=False)
+    """What the pure rules need of it."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot work, before anything is claimed."""
@@ -124,19 +126,16 @@ class CallSettings:
             kinds = exception_types("unknown_on", self.unknown_on)
         except ValueError as exc:
             raise ConfigurationError(f"{exc}.") from None
-        object.__setattr__(self, "unknown_on", kinds)
-
-    @property
-    def policy(self) -> Policy:
-        """What the pure rules need of it."""
-        return Policy(
+        policy = Policy(
             self.on_failed, self.on_abandoned, self.retry.max_attempts, self.verify is not None
         )
+        object.__setattr__(self, "unknown_on", kinds)
+        object.__setattr__(self, "policy", policy)
 
 
 def check_keywords(settings: Mapping[str, Any], known: type) -> None:
     """Raise TypeError for a keyword that no call takes, naming those that it takes."""
-    names = [one.name for one in fields(known)]
+    names = [one.name for one in fields(known) if one.init]
     for name in settings:
         if name not in names:
             raise TypeError(f"unknown keyword {name!r}; this call takes {', '.join(names)}")

@@ -39,7 +39,8 @@ def entered(execution_id: str) -> Iterator[None]:
 
 def refuse_nested(execution_id: str) -> None:
     """Raise ExecutionInProgressError where a transaction of this very call stack holds the key."""
-    if any(one.is_open and one.execution_id == execution_id for one in _held_keys.get()):
+    held = _held_keys.get()
+    if held and any(one.is_open and one.execution_id == execution_id for one in held):
         raise ExecutionInProgressError(
             f"Execution {execution_id!r} is in progress in the transaction that makes this call: "
             "a key cannot wait for itself. Use another key for the inner work."

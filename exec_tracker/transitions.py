@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from exec_tracker.types import Execution, OnAbandoned, OnFailed
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, as flow.plan.Plan
 class Claimant:
     """Who asks: what identifies the request, and the token of the claim it tries to make."""
 

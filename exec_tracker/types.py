@@ -72,7 +72,12 @@ OnFailed = Literal["retry", "raise"]
 OnAbandoned = Literal["raise", "retry"]
 
 
+_USABLE = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
+
+
 def _clean_text(value: str) -> str:
+    if _USABLE.fullmatch(value) and not value.isspace():
+        return value
     if not value.strip():
         raise ValueError("must not be blank")
     if _CONTROL.search(value):

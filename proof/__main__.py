@@ -7,26 +7,30 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from proof import faults_page, report, running
+from proof import faults_page, recorded, report, running
 from proof.faults import Faults, soak_it, strike_the_server, strike_the_wire
+from proof.recorded import FAULTS, ORDERS
 from proof.seeds import SEED_VARIABLE, chosen_seed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from proof.recorded import Part
+
 _PAGE = Path(__file__).parent.parent / "docs" / "explanation" / "proof.md"
+_PRINTED = ("wire", "server", "soak")
 
 
 def main() -> int:
     """Run, write the page, and tell with the exit status whether every promise held."""
     chosen = _arguments()
     seed = chosen_seed() if chosen.seed is None else chosen.seed
-    if chosen.only:
-        return _verdict(_run_part(chosen.only, chosen.minutes * 60, seed))
-    found = running.run(chosen.minutes, chosen.jobs, seed)
+    if chosen.only in _PRINTED:
+        return _verdict(_print_part(chosen.only, chosen.minutes * 60, seed))
+    parts, problems = _run_parts(chosen, seed)
     chosen.page.parent.mkdir(parents=True, exist_ok=True)
-    chosen.page.write_text(report.write(found), encoding="utf-8")
-    return _verdict(report.broken(found))
+    chosen.page.write_text(report.write(recorded.keep(parts)), encoding="utf-8")
+    return _verdict(problems)
 
 
 def _arguments() -> argparse.Namespace:
@@ -36,11 +40,30 @@ def _arguments() -> argparse.Namespace:
     add("--jobs", type=int, default=2, help="how many processes search")
     add("--page", type=Path, default=_PAGE, help="where the report is written")
     add("--seed", type=int, help=f"what chance follows from; {SEED_VARIABLE} where it is not given")
-    add("--only", choices=["wire", "server", "soak"], help="one part, printed and not written")
+    add(
+        "--only",
+        choices=[ORDERS, FAULTS, *_PRINTED],
+        help=f"one half of the page, {ORDERS} or {FAULTS}; or one kind of faults, printed only",
+    )
     return parser.parse_args()
 
 
-def _run_part(part: str, seconds: float, seed: int) -> Sequence[str]:
+def _run_parts(chosen: argparse.Namespace, seed: int) -> tuple[dict[str, Part], list[str]]:
+    minutes = chosen.minutes if chosen.only else chosen.minutes / 2
+    parts: dict[str, Part] = {}
+    problems: list[str] = []
+    if chosen.only != FAULTS:
+        found = running.try_orders(minutes, chosen.jobs, seed)
+        parts[ORDERS] = report.of_orders(found)
+        problems += report.broken(found)
+    if chosen.only != ORDERS:
+        faults = running.try_faults(minutes, seed)
+        parts[FAULTS] = report.of_faults(faults)
+        problems += faults.problems
+    return parts, problems
+
+
+def _print_part(part: str, seconds: float, seed: int) -> Sequence[str]:
     faults = Faults(seed)
     if part == "wire":
         strike_the_wire(faults, seconds)

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from exec_tracker import migrations
@@ -37,6 +38,9 @@ class Faults:
     """What was struck, and what came of it."""
 
     seed: int
+    began_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    minutes: float = 0.0
+    seconds: float = 0.0
     wire: list[Struck] = field(default_factory=list)
     outages: list[Outage] = field(default_factory=list)
     time_outs: Counter[str] = field(default_factory=Counter)

@@ -7,8 +7,9 @@ INTRODUCTION = """\
 
 What the guarantees say was tried, and not only argued: the flow of an execution is a generator of
 commands, so a search can let several callers take turns on real connections to a real PostgreSQL,
-in every order, without threads and without sleeping. This page is written by `make proof`; every
-figure on it comes from the run named here.
+in every order, without threads and without sleeping; and faults strike real processes that call the
+library over real drivers. This page is written by `make proof`; every figure on it comes from the
+runs named here, whose last results are kept in `proof/recorded.json`.
 """
 
 INTERLEAVINGS = """\

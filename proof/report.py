@@ -8,17 +8,21 @@ from proof import faults_page, threes_page
 from proof.killing import killed_is_kept
 from proof.matrix import THIRD
 from proof.prose import AFTER, CRASHES, INTERLEAVINGS, INTRODUCTION, KILLS, MODEL, MUTATED
+from proof.recorded import FAULTS, ORDERS, PARTS, Part
 from proof.roles import MODES
+from proof.running import versions
 from proof.stage import STATES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime
 
     from proof.crashes import CrashPoint
+    from proof.faults import Faults
     from proof.matrix import Case
     from proof.running import Findings
 
-_FAULTS = {
+_STRUCK = {
     "vanish": "the process dies",
     "drop": "the connection breaks before it arrives",
     "cut": "it arrives, its answer is lost",
@@ -27,14 +31,44 @@ _FAULTS = {
 }
 
 
-def write(found: Findings) -> str:
-    """Return the page."""
-    parts = [INTRODUCTION, *_figures(found)]
-    parts += [INTERLEAVINGS, *_interleavings(found), *threes_page.section(found)]
-    parts += [MUTATED, *_mutations(found)]
-    parts += [CRASHES, *_crashes(found), KILLS, *_killed(found)]
-    parts += [MODEL, *faults_page.sections(found.faults), AFTER]
-    return "\n".join(parts).rstrip() + "\n"
+def write(parts: Mapping[str, Part]) -> str:
+    """Return the page of the parts that were run."""
+    known = [parts[name] for name in PARTS if name in parts]
+    lines = [INTRODUCTION]
+    for part in known:
+        lines += [part.run, "", f"    {part.command}", ""]
+    lines += _table(("tried", "figure"), [figure for part in known for figure in part.figures])
+    lines += [part.sections for part in known]
+    return "\n".join([*lines, AFTER]).rstrip() + "\n"
+
+
+def of_orders(found: Findings) -> Part:
+    """Return the part about orders of turns, and what goes with it."""
+    sections = [INTERLEAVINGS, *_interleavings(found), *threes_page.section(found)]
+    sections += [MUTATED, *_mutations(found)]
+    sections += [CRASHES, *_crashes(found), KILLS, *_killed(found), MODEL]
+    options = f"--only {ORDERS} --minutes {found.minutes:g} --jobs {found.jobs} --seed {found.seed}"
+    return Part(
+        _run("Orders of turns", found.began_at, found.seconds, found.versions),
+        f"python -m proof {options}",
+        list(_figures(found)),
+        "\n".join(sections),
+    )
+
+
+def of_faults(faults: Faults) -> Part:
+    """Return the part about faults."""
+    options = f"--only {FAULTS} --minutes {faults.minutes:g} --seed {faults.seed}"
+    return Part(
+        _run("Faults", faults.began_at, faults.seconds, versions()),
+        f"python -m proof {options}",
+        faults_page.figures(faults),
+        "\n".join(faults_page.sections(faults)),
+    )
+
+
+def _run(what: str, began_at: datetime, seconds: float, versions: str) -> str:
+    return f"{what}: run of {began_at:%Y-%m-%d}, {seconds / 60:.0f} minutes, with {versions}."
 
 
 def broken(found: Findings) -> list[str]:
@@ -43,40 +77,27 @@ def broken(found: Findings) -> list[str]:
     lines += threes_page.broken(found)
     lines += [found.modelled.broken] if found.modelled.broken else []
     lines += [f"not caught: {m.mutation}" for m in found.verdicts if None in (m.alone, m.reduced)]
-    lines += [f"{one}: {why}" for one in found.killed if (why := killed_is_kept(one))]
-    return lines + found.faults.problems
+    return lines + [f"{one}: {why}" for one in found.killed if (why := killed_is_kept(one))]
 
 
-def _figures(found: Findings) -> Iterator[str]:
+def _figures(found: Findings) -> Iterator[tuple[str, str]]:
     tallies = [one for case, one in found.tallies.items() if case.further != THIRD]
     every = [*found.tallies.values(), *found.reduced.values()]
     complete = [one for one in tallies if one.is_complete and not one.broken]
     caught = sum(1 for one in found.verdicts if one.alone and one.reduced)
-    yield f"Run of {found.began_at:%Y-%m-%d}, {found.seconds / 60:.0f} minutes, with"
-    yield f"{found.versions}."
-    yield ""
-    options = f"--minutes {found.minutes:g} --jobs {found.jobs} --seed {found.faults.seed}"
-    yield f"    python -m proof {options}"
-    yield ""
-    yield from _table(
-        ("tried", "figure"),
-        [
-            ("scenarios: a mode, a starting state, a further actor", f"{len(tallies):,}"),
-            ("… of them exhausted", f"{len(complete):,}"),
-            ("… not reached in this run's time", f"{len(found.skipped):,}"),
-            ("orders of turns covered", f"{sum(one.schedules for one in tallies):,}"),
-            ("… of them executed, the others merged", f"{sum(t.executed for t in tallies):,}"),
-            ("turns taken and checked from outside", f"{sum(one.turns for one in every):,}"),
-            *threes_page.figures(found),
-            ("promises broken", f"{sum(1 for one in every if one.broken):,}"),
-            ("mutations of the protocol, and caught", f"{len(found.verdicts)}, {caught}"),
-            ("crash points, each with its aftermath", f"{len(found.crashes):,}"),
-            ("processes killed", f"{len(found.killed):,}"),
-            ("random programs held to the model", f"{found.modelled.programs:,}"),
-            ("… their calls", f"{found.modelled.calls:,}"),
-            *faults_page.figures(found.faults),
-        ],
-    )
+    yield "scenarios: a mode, a starting state, a further actor", f"{len(tallies):,}"
+    yield "… of them exhausted", f"{len(complete):,}"
+    yield "searches not reached in this run's time", f"{len(found.skipped):,}"
+    yield "orders of turns covered", f"{sum(one.schedules for one in tallies):,}"
+    yield "… of them executed, the others merged", f"{sum(t.executed for t in tallies):,}"
+    yield "turns taken and checked from outside", f"{sum(one.turns for one in every):,}"
+    yield from threes_page.figures(found)
+    yield "promises broken", f"{sum(1 for one in every if one.broken):,}"
+    yield "mutations of the protocol, and caught", f"{len(found.verdicts)}, {caught}"
+    yield "crash points, each with its aftermath", f"{len(found.crashes):,}"
+    yield "processes killed", f"{len(found.killed):,}"
+    yield "random programs held to the model", f"{found.modelled.programs:,}"
+    yield "… their calls", f"{found.modelled.calls:,}"
 
 
 def _interleavings(found: Findings) -> Iterator[str]:
@@ -150,7 +171,7 @@ def _crash_row(point: CrashPoint) -> tuple[str, ...]:
     heard = (point.caller, point.next_caller, point.after_the_lease)
     return (
         f"`{point.point}`" if "_" in point.point else point.point,
-        f"{_FAULTS[point.fault]}{late}",
+        f"{_STRUCK[point.fault]}{late}",
         point.left,
         *heard,
         str(point.effects),

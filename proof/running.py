@@ -37,19 +37,19 @@ if TYPE_CHECKING:
 _DISTURBANCES = 3
 
 Search = tuple[Case, bool]
-# Parts of the time: striking the wire takes at most the first, random programs the second, the
-# search ends at the third, and the soak has what is left.
-_WIRE, _PROGRAMS, _SEARCH_ENDS = 0.2, 0.05, 0.5
+# Of the time for orders, what random programs take; of the time for faults, what the wire takes at
+# most: the soak has what is left.
+_PROGRAMS, _WIRE = 0.1, 0.4
 
 
 @dataclass
 class Findings:
-    """Everything that one run of the proof has tried and found."""
+    """Everything that one run of the orders has tried and found."""
 
     began_at: datetime
     minutes: float
     jobs: int
-    faults: Faults
+    seed: int
     server: str = ""
     verdicts: list[Verdict] = field(default_factory=list)
     crashes: list[CrashPoint] = field(default_factory=list)
@@ -63,11 +63,15 @@ class Findings:
     @property
     def versions(self) -> str:
         """What it ran on."""
-        return (
-            f"exec_tracker {exec_tracker.__version__}, {self.server}, Python "
-            f"{platform.python_version()}, SQLAlchemy {sqlalchemy.__version__}, psycopg2 "
-            f"{psycopg2.__version__.split()[0]}"
-        )
+        return f"{self.server}, {versions()}"
+
+
+def versions() -> str:
+    """Say what every part runs on."""
+    return (
+        f"exec_tracker {exec_tracker.__version__}, Python {platform.python_version()}, "
+        f"SQLAlchemy {sqlalchemy.__version__}, psycopg2 {psycopg2.__version__.split()[0]}"
+    )
 
 
 @contextmanager
@@ -99,20 +103,28 @@ def administration(url: str, sql: str) -> str:
         connection.close()
 
 
-def run(minutes: float, jobs: int, seed: int) -> Findings:
-    """Run all of it; what the time does not suffice for is listed as skipped."""
-    found = Findings(datetime.now(UTC), minutes, jobs, Faults(seed))
+def try_orders(minutes: float, jobs: int, seed: int) -> Findings:
+    """Try every order of turns; what the time does not suffice for is listed as skipped."""
+    found = Findings(datetime.now(UTC), minutes, jobs, seed)
     began, seconds = monotonic(), minutes * 60
-    strike_the_wire(found.faults, seconds * _WIRE)
-    strike_the_server(found.faults)
     with databases(jobs + 1) as (spare, *urls):
         found.server = administration(spare, "SELECT split_part(version(), ' on ', 1)")
         _fixed_part(found, urls[0])
         found.modelled = run_for(spare, seconds * _PROGRAMS, seed)
-        _search(found, urls, began + seconds * _SEARCH_ENDS)
-    soak_it(found.faults, began + seconds - monotonic())
+        _search(found, urls, began + seconds)
     found.seconds = monotonic() - began
     return found
+
+
+def try_faults(minutes: float, seed: int) -> Faults:
+    """Strike calls on the wire, servers under load, and everything at once for what is left."""
+    faults = Faults(seed, datetime.now(UTC), minutes)
+    began, seconds = monotonic(), minutes * 60
+    strike_the_wire(faults, seconds * _WIRE)
+    strike_the_server(faults)
+    soak_it(faults, began + seconds - monotonic())
+    faults.seconds = monotonic() - began
+    return faults
 
 
 def _fixed_part(found: Findings, url: str) -> None:

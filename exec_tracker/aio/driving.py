@@ -12,8 +12,14 @@ from sqlalchemy.util import greenlet_spawn
 from exec_tracker.aio.finishing import to_the_end
 from exec_tracker.aio.heartbeat import HeartbeatTask
 from exec_tracker.aio.polling import AsyncSharedReads
-from exec_tracker.connections import check_engine, engine_of_factory, engine_options, replace_ended
+from exec_tracker.connections import (
+    MOST_CONNECTIONS,
+    check_engine,
+    engine_of_factory,
+    engine_options,
+)
 from exec_tracker.database import Database
+from exec_tracker.ending import replace_ended
 from exec_tracker.errors import ConfigurationError
 from exec_tracker.executors import is_asynchronous
 from exec_tracker.flow import Ask, EscapedStopError, Invoke, Lend, Poll, Sleep, Within
@@ -217,7 +223,10 @@ def _resolve_async_engine(bind: Any) -> tuple[AsyncEngine, bool]:
             "pip install 'sqlalchemy[asyncio]'"
         ) from exc
     if isinstance(bind, URL):
-        engine = create_async_engine(bind, **engine_options(bind))
+        # As many as SQLAlchemy opens at most, kept: it would close what is beyond the first five
+        # after every statement, and open it again for the next.
+        kept: dict[str, int] = {"pool_size": MOST_CONNECTIONS, "max_overflow": 0}
+        engine = create_async_engine(bind, **kept, **engine_options(bind))
         replace_ended(engine.sync_engine)
         return engine, True
     if isinstance(bind, AsyncEngine):

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from exec_tracker.types import Execution
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, as Plan
 class Ask:
     """Call an ExecutionRepository method on an autocommitted connection."""
 

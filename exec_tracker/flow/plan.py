@@ -39,9 +39,11 @@ class LeaseKeeper(Protocol):
         """Renew one lease now."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# What every call makes is not frozen, though nothing changes it: the fields of a frozen one are set
+# through object.__setattr__, one by one, at five times the cost.
+@dataclass(slots=True, kw_only=True)
 class Plan:
-    """What one call was asked to do; immutable."""
+    """What one call was asked to do; never changed."""
 
     new: NewExecution
     idempotency_key: str
@@ -108,7 +110,7 @@ class Plan:
         self.tell(EventName.REFUSED, seen.attempt, reason, found=None if foreign else seen)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Held:
     """A claim that is ours, and when it was sent: the lease cannot have begun before."""
 

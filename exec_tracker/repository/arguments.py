@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from exec_tracker.types import Execution
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, as flow.plan.Plan
 class NewExecution:
     """What a row is made of when it is inserted."""
 
@@ -30,7 +30,7 @@ class NewExecution:
     trace_context: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Claim:
     """Who takes an attempt, and for how long it is believed; no lease is believed for ever."""
 

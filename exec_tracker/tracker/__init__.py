@@ -144,7 +144,8 @@ class ExecutionTracker(ExecutionBatches):
         refuse_nested(options.execution_id)
         with self._settings.watch("execute", options) as watch:
             plan = self._settings.plan(options, executor, self._heartbeat, settings, watch)
-            return cast("ExecutionResult[T]", watch.ended(self.drive(execute(plan))))
+            result: ExecutionResult[T] = watch.ended(self.drive(execute(plan)))
+        return result
 
     def claim(self, options: ExecuteOptions, **settings: Unpack[ExecuteSettings]) -> Claim:
         """Claim the key for work that is not one function, or that ends in another process.
