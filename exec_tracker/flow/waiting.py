@@ -23,6 +23,9 @@ _LONGEST = 0.5
 # The pause grows with the time waited, so that a short execution's end is noticed within 50 ms
 # and a long one costs two reads a second.
 _PART_OF_WAITED = 0.15
+# What another waiter of this process has read may be so old: then hundreds read less than twice as
+# often as one would.
+_PART_SHARED = 0.6
 
 
 def wait_for_ending(execution_id: str, deadline: float) -> Generator[Command, Any, Execution]:
@@ -34,7 +37,7 @@ def wait_for_ending(execution_id: str, deadline: float) -> Generator[Command, An
     began = monotonic()
     pause = _SHORTEST
     while True:
-        seen = yield from _poll(execution_id, deadline, pause / 2)
+        seen = yield from _poll(execution_id, deadline, pause * _PART_SHARED)
         if seen is None:
             raise refusals.vanished(execution_id)
         if seen.is_ended or seen.is_abandoned:
