@@ -273,11 +273,13 @@ def _resolved_once(function: Any) -> Any:
     if type(name) is not str or code is None:
         return _resolved(function)
     key = (code, function.__module__, name)
-    if key not in _known:
+    kind = _known.get(key, inspect.Signature.empty)
+    if kind is inspect.Signature.empty:
+        kind = _resolved(function)
         if len(_known) >= _MOST_KNOWN:
-            _known.clear()
-        _known[key] = _resolved(function)
-    return _known[key]
+            _known.clear()  # another thread that reads meanwhile resolves the name again
+        _known[key] = kind
+    return kind
 
 
 def _resolved(function: Any) -> Any:

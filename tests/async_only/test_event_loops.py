@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from tests.support.database import Database
 
 BRIEF = timedelta(milliseconds=300)
+PIDS = (
+    "SELECT array_agg(pid ORDER BY pid) FROM pg_stat_activity WHERE datname = current_database()"
+    " AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+)
 CONNECTIONS = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
     " AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
@@ -235,3 +239,20 @@ async def test_two_hundred_waiters_share_a_pool_of_five(
     results = await asyncio.gather(first, *[call() for _ in range(200)])
     assert (set(results), len(calls)) == ({"done"}, 1)
     assert time.monotonic() - began < 10
+
+
+async def test_a_tracker_of_its_own_engine_keeps_what_it_has_opened(
+    async_url: str, database: Database
+) -> None:
+    tracker = AsyncExecutionTracker(async_url)
+
+    async def together() -> list[int]:
+        await asyncio.gather(*(tracker.get_execution(f"k{number}") for number in range(12)))
+        pids: list[int] = await asyncio.to_thread(database.value, PIDS)
+        return pids
+
+    await tracker.get_execution("warm")
+    opened = await together()
+    assert len(opened) > 5  # beyond which SQLAlchemy's pool closes what comes back
+    assert await together() == opened
+    await tracker.aclose()

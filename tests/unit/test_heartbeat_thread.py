@@ -14,6 +14,8 @@ from exec_tracker.leases import Heartbeat
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import pytest
+
     from exec_tracker.leases import Renewal
 
 LEASE = timedelta(milliseconds=90)
@@ -71,4 +73,26 @@ def test_quiescing_waits_for_the_renewal_on_its_way() -> None:
     count = renewals.count
     time.sleep(0.2)
     assert renewals.count == count
+    heartbeat.stop()
+
+
+def test_leases_that_come_and_go_while_the_thread_sleeps_do_not_wake_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    woken: list[threading.Event] = []
+
+    class Counting(threading.Event):
+        def set(self) -> None:
+            woken.append(self)
+            super().set()
+
+    monkeypatch.setattr(threading, "Event", Counting)
+    heartbeat = Heartbeat(Renewals(), lambda: None)
+    long = timedelta(hours=1)
+    heartbeat.release(heartbeat.hold("first", uuid4(), long, monotonic()))
+    time.sleep(0.2)  # until the thread sleeps
+    woken.clear()
+    for number in range(100):
+        heartbeat.release(heartbeat.hold(f"k{number}", uuid4(), long, monotonic()))
+    assert woken == []
     heartbeat.stop()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pickle
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from exec_tracker import Execution
@@ -86,3 +88,11 @@ def test_a_time_is_exact_and_one_beyond_the_calendar_is_its_end(
 def test_a_result_of_null_is_not_the_lack_of_one() -> None:
     assert snapshot(row(result="null")).result_json == "null"
     assert snapshot(row(result=None)).result_json is None
+
+
+@given(st.datetimes(datetime(1900, 1, 1), datetime(2400, 1, 1)))  # noqa: DTZ001 # UTC is meant
+def test_every_microsecond_is_told_from_the_next(moment: datetime) -> None:
+    exact = (moment - datetime(1970, 1, 1)) // timedelta(microseconds=1)  # noqa: DTZ001 # as above
+    sign, digits = "-" * (exact < 0), f"{abs(exact):07}"
+    built = snapshot(row(created_at=f"{sign}{digits[:-6]}.{digits[-6:]}"))
+    assert built.created_at == moment.replace(tzinfo=UTC)
