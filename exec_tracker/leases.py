@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from dataclasses import dataclass, field
 from datetime import timedelta
 from time import monotonic
 from typing import TYPE_CHECKING
+
+from exec_tracker import processes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -108,7 +109,7 @@ class Heartbeat:
         self._begin()
 
     def _begin(self) -> None:
-        self._pid = os.getpid()
+        self._pid = processes.pid
         self.book = LeaseBook()
         self._wake = threading.Event()
         self._wakes_at = float("inf")
@@ -119,7 +120,7 @@ class Heartbeat:
 
     def hold(self, execution_id: str, token: UUID, lease: timedelta, since: float) -> HeldLease:
         """Keep a lease alive until `release`; blocks for no I/O."""
-        if self._pid != os.getpid():
+        if self._pid != processes.pid:
             self._begin()
         entry = self.book.add(execution_id, token, lease, since)
         if self._thread is None:

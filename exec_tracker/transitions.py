@@ -3,17 +3,61 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from exec_tracker.errors import IllegalTransitionError
 from exec_tracker.fingerprint import same_request
 from exec_tracker.types import ExecutionStatus
 
 if TYPE_CHECKING:
-    from datetime import timedelta
+    from datetime import datetime, timedelta
     from uuid import UUID
 
     from exec_tracker.types import Execution, OnAbandoned, OnFailed
+
+
+class Standing(Protocol):
+    """What the rules look at of the row that stands under a key: an Execution has it all."""
+
+    @property
+    def user_id(self) -> UUID:
+        """Whose it is."""
+
+    @property
+    def workflow_id(self) -> str:
+        """What it is an execution of."""
+
+    @property
+    def fingerprint(self) -> str | None:
+        """The digest of its parameters."""
+
+    @property
+    def status(self) -> ExecutionStatus:
+        """Where it stands."""
+
+    @property
+    def attempt(self) -> int:
+        """How often it was begun."""
+
+    @property
+    def claim_token(self) -> UUID | None:
+        """The fence of its claim."""
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether its outcome is unknown."""
+
+    @property
+    def error(self) -> dict[str, Any] | None:
+        """What is stored of its failure."""
+
+    @property
+    def retry_at(self) -> datetime | None:
+        """When it may be run again."""
+
+    @property
+    def observed_at(self) -> datetime:
+        """When all of this was so."""
 
 
 @dataclass(slots=True)  # not frozen, as flow.plan.Plan
@@ -85,7 +129,7 @@ Decision = Mine | Replay | Conflict | InProgress | Abandoned | Verify | Refuse |
 
 
 def decide(  # noqa: PLR0911 # one return per decision is what makes it a table
-    claimant: Claimant, policy: Policy, seen: Execution
+    claimant: Claimant, policy: Policy, seen: Standing
 ) -> Decision:
     """Decide what a caller does about the row that stands under its key."""
     conflict = _conflict(claimant, seen)
@@ -105,7 +149,7 @@ def decide(  # noqa: PLR0911 # one return per decision is what makes it a table
     return _decide_failed(policy, seen)
 
 
-def _conflict(claimant: Claimant, seen: Execution) -> Conflict | None:
+def _conflict(claimant: Claimant, seen: Standing) -> Conflict | None:
     if seen.user_id != claimant.user_id:
         return Conflict(differs=None)
     if seen.workflow_id != claimant.workflow_id:
@@ -115,14 +159,14 @@ def _conflict(claimant: Claimant, seen: Execution) -> Conflict | None:
     return None
 
 
-def _decide_abandoned(policy: Policy, seen: Execution) -> Decision:
+def _decide_abandoned(policy: Policy, seen: Standing) -> Decision:
     if policy.verifies:
         return Verify()
     exhausted = policy.max_attempts is not None and seen.attempt >= policy.max_attempts
     return TakeOver() if policy.on_abandoned == "retry" and not exhausted else Abandoned()
 
 
-def _decide_failed(policy: Policy, seen: Execution) -> Decision:
+def _decide_failed(policy: Policy, seen: Standing) -> Decision:
     if policy.on_failed == "raise" or not (seen.error or {}).get("retryable", True):
         return Refuse()
     if policy.max_attempts is not None and seen.attempt >= policy.max_attempts:

@@ -23,7 +23,7 @@ from exec_tracker.errors import InvalidIdempotencyKeyError
 from exec_tracker.fingerprint import canonical_parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 T = TypeVar("T")
 
@@ -266,13 +266,31 @@ class ExecutionAttempt(BaseModel):
     error: dict[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ExecutionResult(Generic[T]):
-    """What a call gave: the data, whether it was replayed, and the row behind it."""
+    """What a call gave: the data, whether it was replayed, and the row behind it.
+
+    The row was read with the outcome; its snapshot is made when `execution` is first asked for.
+    """
 
     data: T
     cached: bool
     execution: Execution
+
+    @classmethod
+    def of_row(cls, data: T, make: Callable[[], Execution], *, cached: bool) -> Self:
+        """Return a result whose snapshot `make` makes, once somebody asks."""
+        result = cls.__new__(cls)
+        result.__dict__.update(data=data, cached=cached, _make=make)
+        return result
+
+    def __getattr__(self, name: str) -> Execution:
+        """Make the snapshot."""
+        make = self.__dict__.get("_make")
+        if name != "execution" or make is None:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        execution: Execution = self.__dict__.setdefault("execution", make())
+        return execution
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
+    from exec_tracker.snapshots import StoredRow
     from proof.world import World
 
     Applied = Callable[[World], AbstractContextManager[Any]]
@@ -69,10 +70,10 @@ def patched(target: Any, name: str, value: Any) -> Applied:
     return lambda _: mock.patch.object(target, name, value)
 
 
-_ORIGINAL_CLAIM = ExecutionRepository.claim
+_ORIGINAL_CLAIM = ExecutionRepository.claim_row
 
 
-def claim_anew(self: ExecutionRepository, new: Any, claim: Claim) -> Execution | None:
+def claim_anew(self: ExecutionRepository, new: Any, claim: Claim) -> StoredRow | None:
     """Repeat a claim whose answer was lost under another token than before."""
     turns = current_turns()
     assert turns is not None

@@ -192,7 +192,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a claim is repeated under another token after a lost answer",
-        patched(ExecutionRepository, "claim", claim_anew),
+        patched(ExecutionRepository, "claim_row", claim_anew),
         (_scenario("absent", *_two(_EXTERNAL), faults=("cut",)),),
     ),
     Mutation(

@@ -46,9 +46,9 @@ class HostPool(OwnPool):
     """A tracker that borrows connections of a host's engine."""
 
     async def open(self, url: str, callers: int) -> None:
-        """Make an engine as a host would, and the tracker on it."""
+        """Make an engine as the tracker's documentation advises a host, and the tracker on it."""
         there = normalise_url(_asyncpg(url), asynchronous=True)
-        self.engine = create_async_engine(there, pool_size=max(callers, 5))
+        self.engine = create_async_engine(there, pool_size=max(callers, 5), pool_use_lifo=True)
         self.tracker = AsyncExecutionTracker(self.engine)
 
     async def close(self) -> None:

@@ -61,8 +61,10 @@ class HostPool(OwnPool):
     """A tracker that borrows connections of a host's engine."""
 
     def open(self, url: str, callers: int) -> None:
-        """Make an engine as a host would, and the tracker on it."""
-        self.engine = create_engine(normalise_url(url), pool_size=max(callers, 5))
+        """Make an engine as the tracker's documentation advises a host, and the tracker on it."""
+        self.engine = create_engine(
+            normalise_url(url), pool_size=max(callers, 5), pool_use_lifo=True
+        )
         self.tracker = ExecutionTracker(self.engine)
 
     def close(self) -> None:

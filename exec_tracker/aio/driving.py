@@ -224,9 +224,10 @@ def _resolve_async_engine(bind: Any) -> tuple[AsyncEngine, bool]:
         ) from exc
     if isinstance(bind, URL):
         # As many as SQLAlchemy opens at most, kept: it would close what is beyond the first five
-        # after every statement, and open it again for the next.
-        kept: dict[str, int] = {"pool_size": MOST_CONNECTIONS, "max_overflow": 0}
-        engine = create_async_engine(bind, **kept, **engine_options(bind))
+        # after every statement, and open it again for the next. The last used first: its server
+        # process has its caches warm.
+        kept: dict[str, Any] = {"pool_size": MOST_CONNECTIONS, "max_overflow": 0}
+        engine = create_async_engine(bind, pool_use_lifo=True, **kept, **engine_options(bind))
         replace_ended(engine.sync_engine)
         return engine, True
     if isinstance(bind, AsyncEngine):

@@ -19,6 +19,7 @@ from exec_tracker.flow.plan import Held, Pursuit
 from exec_tracker.flow.waiting import wait_for_ending
 from exec_tracker.policies import EventName
 from exec_tracker.repository import ExecutionRepository
+from exec_tracker.snapshots import execution_of, result_of
 from exec_tracker.sqlstates import LOCK_NOT_AVAILABLE, READ_ONLY
 from exec_tracker.transitions import (
     Abandoned,
@@ -31,7 +32,6 @@ from exec_tracker.transitions import (
     Verify,
     decide,
 )
-from exec_tracker.types import ExecutionResult
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from exec_tracker.flow.commands import Command
     from exec_tracker.flow.plan import Plan
     from exec_tracker.repository import Claim, NewExecution
-    from exec_tracker.types import Execution
+    from exec_tracker.snapshots import Seen
+    from exec_tracker.types import Execution, ExecutionResult
 
     Obtaining = Generator[Command, Any, Held | ExecutionResult[Any]]
 
@@ -66,10 +67,10 @@ def obtain(plan: Plan, pursuit: Pursuit) -> Obtaining:
     )
 
 
-def _claim_or_read(plan: Plan, claim: Claim) -> Generator[Command, Any, Execution | None]:
+def _claim_or_read(plan: Plan, claim: Claim) -> Generator[Command, Any, Seen | None]:
     try:
-        standing: Execution | None = yield from ask_patiently(
-            ExecutionRepository.claim, plan.new, claim
+        standing: Seen | None = yield from ask_patiently(
+            ExecutionRepository.claim_row, plan.new, claim
         )
     except TransientStorageError as exc:
         if exc.sqlstate == LOCK_NOT_AVAILABLE and not exc.in_doubt:
@@ -85,23 +86,24 @@ def _claim_or_read(plan: Plan, claim: Claim) -> Generator[Command, Any, Executio
     return standing
 
 
-def negotiate(plan: Plan, pursuit: Pursuit, sent_at: float, seen: Execution) -> Obtaining:
+def negotiate(plan: Plan, pursuit: Pursuit, sent_at: float, found: Seen) -> Obtaining:
     """Decide about the row that stands under the key until something comes of it."""
     policy, claim = plan.policy, pursuit.claim
     wait_until: float | None = None
     verifies = False
     while True:
-        decision = decide(plan.claimant(claim), policy, seen)
+        decision = decide(plan.claimant(claim), policy, found)
+        if isinstance(decision, Mine):
+            # Fresh, or an earlier claim of ours whose answer was lost.
+            plan.tell(EventName.CLAIMED, found.attempt)
+            return Held(found, claim, sent_at, verifies, pursuit.over_unknown)
+        if isinstance(decision, Replay):
+            return replay(plan, found)
+        seen = execution_of(found)
         match decision:
-            case Mine():
-                # Fresh, or an earlier claim of ours whose answer was lost.
-                plan.tell(EventName.CLAIMED, seen.attempt)
-                return Held(seen, claim, sent_at, verifies, pursuit.over_unknown)
-            case Replay():
-                return replay(plan, seen)
             case InProgress() if plan.on_running == "wait":
                 wait_until = wait_until or monotonic() + plan.wait_timeout.total_seconds()
-                seen = yield from _wait(plan, claim, seen, wait_until)
+                found = yield from _wait(plan, claim, seen, wait_until)
                 # A waiter adopts the ending: it never runs what it saw fail.
                 policy = replace(policy, on_failed="raise")
                 continue
@@ -116,7 +118,7 @@ def negotiate(plan: Plan, pursuit: Pursuit, sent_at: float, seen: Execution) -> 
                 plan.tell_refusal(decision, seen)
                 attempts = yield from _history(decision, seen)
                 raise refusals.refusal(plan, decision, seen, attempts)
-        seen = yield from _look_again(plan)
+        found = yield from _look_again(plan)
 
 
 def _wait(
@@ -188,10 +190,10 @@ def _look_again(plan: Plan) -> Generator[Command, Any, Execution]:
     return seen
 
 
-def replay(plan: Plan, seen: Execution) -> ExecutionResult[Any]:
+def replay(plan: Plan, seen: Seen) -> ExecutionResult[Any]:
     """Return the stored result in its type, or raise ResultErasedError."""
     if seen.erased_at is not None:
         plan.tell(EventName.REFUSED, seen.attempt, "Erased", found=seen)
-        raise refusals.erased(seen)
+        raise refusals.erased(execution_of(seen))
     plan.tell(EventName.REPLAYED, seen.attempt, found=seen)
-    return ExecutionResult(plan.codec.decode(seen.result_json), cached=True, execution=seen)
+    return result_of(plan.codec.decode(seen.result_json), seen, cached=True)

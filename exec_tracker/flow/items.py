@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from exec_tracker.flow.commands import Command
     from exec_tracker.flow.plan import Held, Plan
     from exec_tracker.leases import HeldLease
-    from exec_tracker.types import Execution, ExecutionResult
+    from exec_tracker.snapshots import Seen
+    from exec_tracker.types import ExecutionResult
 
     Steps = Generator[Command, Any, None]
 
@@ -31,7 +32,7 @@ class Item:
 
     plan: Plan
     pursuit: Pursuit
-    seen: Execution | None = None
+    seen: Seen | None = None
     sent_at: float | None = None
     held: Held | None = None
     lease: HeldLease | None = None

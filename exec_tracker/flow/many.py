@@ -107,7 +107,7 @@ def _claim_many(chunk: Sequence[Item]) -> Steps:
         item.sent_at = sent_at
     asked = [(item.plan.new, item.pursuit.claim) for item in chunk]
     try:
-        standing = yield from ask_patiently(ExecutionRepository.claim_many, asked)
+        standing = yield from ask_patiently(ExecutionRepository.claim_rows, asked)
     except ExecTrackerError as exc:
         if isinstance(exc, StorageError) and _is_away(exc):
             yield from _refuse_all(chunk, exc)

@@ -11,6 +11,7 @@ from uuid import uuid4
 from exec_tracker.context import ExecutionContext
 from exec_tracker.policies import EventName, ExecutionEvent
 from exec_tracker.repository import Claim
+from exec_tracker.snapshots import execution_of
 from exec_tracker.transitions import Claimant, Conflict
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from exec_tracker.observing import Watch
     from exec_tracker.policies import RetryPolicy
     from exec_tracker.repository import NewExecution
+    from exec_tracker.snapshots import Seen
     from exec_tracker.transitions import Decision, Policy
     from exec_tracker.types import Execution, OnRunning
 
@@ -78,7 +80,7 @@ class Plan:
         return ExecutionContext(
             idempotency_key=self.idempotency_key,
             execution_id=self.new.id,
-            attempt=held.execution.attempt,
+            attempt=held.found.attempt,
             claim_token=held.claim.token,
             parameters=self.parameters,
             _lease=lease,
@@ -92,7 +94,7 @@ class Plan:
         detail: str | None = None,
         *,
         seconds: float | None = None,
-        found: Execution | None = None,
+        found: Seen | None = None,
     ) -> None:
         """Report one decision to whoever watches: how long it took, and the row it is about."""
         if self.watch.listens:
@@ -103,7 +105,7 @@ class Plan:
                 ExecutionEvent(name, new.id, new.workflow_id, attempt, detail, duration, trace)
             )
 
-    def tell_refusal(self, decision: Decision, seen: Execution) -> None:
+    def tell_refusal(self, decision: Decision, seen: Seen) -> None:
         """Report that nothing is run because of what was seen; a stranger's trace is not told."""
         foreign = isinstance(decision, Conflict) and decision.differs is None
         reason = type(decision).__name__
@@ -114,7 +116,7 @@ class Plan:
 class Held:
     """A claim that is ours, and when it was sent: the lease cannot have begun before."""
 
-    execution: Execution
+    found: Seen
     claim: Claim
     sent_at: float
     must_verify: bool = False
@@ -122,6 +124,11 @@ class Held:
     over_unknown: bool = False
     # When it became ours: the function begins then.
     began_at: float = field(default_factory=monotonic)
+
+    @property
+    def execution(self) -> Execution:
+        """The row as the claim left it."""
+        return execution_of(self.found)
 
 
 @dataclass(slots=True)

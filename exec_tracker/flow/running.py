@@ -41,7 +41,7 @@ def keep_alive(plan: Plan, held: Held) -> HeldLease | None:
     """Begin to keep the lease of a claim, where it has one."""
     if plan.lease is None:
         return None
-    return plan.leases.hold(held.execution.id, held.claim.token, plan.lease, held.sent_at)
+    return plan.leases.hold(held.found.id, held.claim.token, plan.lease, held.sent_at)
 
 
 def _invoke(plan: Plan, held: Held, lease: HeldLease | None) -> Running:
@@ -82,7 +82,7 @@ def _verify(plan: Plan, held: Held, lease: HeldLease | None) -> Running:
     except BaseException as exc:
         yield from _give_up(plan, held, exc)
         raise
-    plan.tell(EventName.VERIFIED, held.execution.attempt, type(answer).__name__)
+    plan.tell(EventName.VERIFIED, held.found.attempt, type(answer).__name__)
     match answer:
         case Happened(result):
             saved = yield from save_result(plan, held, result)
@@ -117,14 +117,14 @@ def _is_late(held: Held) -> bool:
 
 def _go_on(held: Held, *, counts: bool) -> Generator[Command, Any, Held]:
     sent_at = monotonic()
-    attempt = held.execution.attempt + int(counts)
+    attempt = held.found.attempt + int(counts)
     standing = yield from ask_patiently(
-        ExecutionRepository.go_on, held.execution.id, held.claim, attempt
+        ExecutionRepository.go_on, held.found.id, held.claim, attempt
     )
     if standing is None:
         raise LeaseLostError(
-            f"The claim on execution {held.execution.id!r} was taken over before its function "
+            f"The claim on execution {held.found.id!r} was taken over before its function "
             "began; nothing was run here.",
             execution=held.execution,
         )
-    return replace(held, execution=standing, sent_at=sent_at, began_at=monotonic())
+    return replace(held, found=standing, sent_at=sent_at, began_at=monotonic())

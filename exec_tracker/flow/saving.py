@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from exec_tracker.errors import (
     ExecTrackerError,
@@ -22,8 +22,9 @@ from exec_tracker.flow.commands import Ask, Sleep
 from exec_tracker.flow.patience import ask_patiently, pauses
 from exec_tracker.policies import EventName
 from exec_tracker.repository import ExecutionRepository
+from exec_tracker.snapshots import result_of
 from exec_tracker.sqlstates import CONNECTION_REFUSED, READ_ONLY, is_unstorable
-from exec_tracker.types import Execution, ExecutionResult, ExecutionStatus
+from exec_tracker.types import ExecutionStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -32,8 +33,12 @@ if TYPE_CHECKING:
     from exec_tracker.flow.commands import Command
     from exec_tracker.flow.plan import Held, Plan, Pursuit
     from exec_tracker.repository import Failure
+    from exec_tracker.snapshots import Seen, StoredRow
+    from exec_tracker.types import Execution
 
     Saving = Generator[Command, Any, Any]
+
+T = TypeVar("T")
 
 # An interrupted process has little time left; its lease tells the rest.
 INTERRUPTED_PATIENCE = timedelta(seconds=5)
@@ -52,7 +57,7 @@ def save_result(plan: Plan, held: Held, value: Any) -> Saving:
         yield from _save_unstorable(plan, held, unstorable, ran)
         raise unstorable from exc
     try:
-        stored = yield from _save_despite_interrupt(plan, held, text)
+        stored: Seen | None = yield from _save_despite_interrupt(plan, held, text)
         stored = stored or (yield from _own_earlier_write(held, text))
     except StorageError as exc:
         if is_unstorable(exc):
@@ -62,20 +67,20 @@ def save_result(plan: Plan, held: Held, value: Any) -> Saving:
         exc.result = value
         raise
     if stored is None:
-        plan.tell(EventName.LOST, held.execution.attempt, seconds=ran)
+        plan.tell(EventName.LOST, held.found.attempt, seconds=ran)
         raise _lost(held, value)
     plan.tell(EventName.COMPLETED, stored.attempt, seconds=ran)
-    return ExecutionResult(plan.codec.decode(stored.result_json), cached=False, execution=stored)
+    return result_of(plan.codec.decode(stored.result_json), stored, cached=False)
 
 
 def _save_despite_interrupt(
     plan: Plan, held: Held, text: str
-) -> Generator[Command, Any, Execution | None]:
+) -> Generator[Command, Any, StoredRow | None]:
     """Store the result; an interrupt meanwhile goes on, after a last try to store it.
 
     An interrupt is whatever the database did not raise: a task queue's time limit is an Exception.
     """
-    complete, token = ExecutionRepository.complete, held.claim.token
+    complete, token = ExecutionRepository.complete_row, held.claim.token
     try:
         return (yield from _save(plan, complete, token, text))
     except (ExecTrackerError, GeneratorExit):
@@ -106,7 +111,7 @@ def save_failure(
         error,
         retryable=retryable,
         outcome_unknown=unknown,
-        retry_delay=plan.retry.delay_after(held.execution.attempt) if retryable else None,
+        retry_delay=plan.retry.delay_after(held.found.attempt) if retryable else None,
         limit=plan.max_error_chars,
     )
     patience = min(plan.save_timeout, INTERRUPTED_PATIENCE) if interrupted else plan.save_timeout
@@ -120,7 +125,7 @@ def save_failure(
     if stored is None:
         error.add_note("exec_tracker did not record this failure: the claim was lost before.")
     name = EventName.ABANDONED if unknown else EventName.FAILED
-    plan.tell(name if stored else EventName.LOST, held.execution.attempt, seconds=ran)
+    plan.tell(name if stored else EventName.LOST, held.found.attempt, seconds=ran)
     return stored
 
 
@@ -153,19 +158,19 @@ def _save_unstorable(plan: Plan, held: Held, error: ResultNotStorableError, ran:
         yield from _save(plan, ExecutionRepository.fail, held.claim.token, failure)
     except ExecTrackerError as exc:
         error.add_note(f"exec_tracker could not record this either: {exc}")
-    plan.tell(EventName.FAILED, held.execution.attempt, "result not storable", seconds=ran)
+    plan.tell(EventName.FAILED, held.found.attempt, "result not storable", seconds=ran)
 
 
 def _save(
     plan: Plan,
-    method: Callable[..., Execution | None],
+    method: Callable[..., T | None],
     token: UUID,
     outcome: str | Failure,
     patience: timedelta | None = None,
-) -> Generator[Command, Any, Execution | None]:
+) -> Generator[Command, Any, T | None]:
     command = Ask(method, (plan.new.id, token, outcome))
     try:
-        written: Execution | None = yield from insist(command, patience or plan.save_timeout)
+        written: T | None = yield from insist(command, patience or plan.save_timeout)
     except (StorageError, SchemaError) as exc:
         if not may_pass(exc):
             raise
@@ -214,7 +219,7 @@ def may_pass(error: StorageError | SchemaError) -> bool:
 
 def _own_earlier_write(held: Held, text: str) -> Generator[Command, Any, Execution | None]:
     """Recognise a write of ours whose answer was lost: our token, and the same result."""
-    seen: Execution | None = yield from ask_patiently(ExecutionRepository.read, held.execution.id)
+    seen: Execution | None = yield from ask_patiently(ExecutionRepository.read, held.found.id)
     if seen is None or seen.status is not ExecutionStatus.COMPLETED:
         return None
     same = seen.claim_token == held.claim.token and same_json(seen.result, json.loads(text))
@@ -223,8 +228,8 @@ def _own_earlier_write(held: Held, text: str) -> Generator[Command, Any, Executi
 
 def _lost(held: Held, value: Any) -> LeaseLostError:
     return LeaseLostError(
-        f"Execution {held.execution.id!r} was taken over or decided by someone else before attempt "
-        f"{held.execution.attempt} could store its result, which this error carries. The function "
+        f"Execution {held.found.id!r} was taken over or decided by someone else before attempt "
+        f"{held.found.attempt} could store its result, which this error carries. The function "
         "has run; reconcile its effect with the stored outcome.",
         execution=held.execution,
         result=value,

@@ -24,16 +24,17 @@ from exec_tracker.flow.saving import (
 )
 from exec_tracker.policies import EventName
 from exec_tracker.repository import ExecutionRepository
-from exec_tracker.types import ExecutionResult
+from exec_tracker.snapshots import result_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
     from exec_tracker.flow.commands import Command
     from exec_tracker.flow.items import Item, Steps
-    from exec_tracker.types import Execution
+    from exec_tracker.snapshots import StoredRow
+    from exec_tracker.types import ExecutionResult
 
-    Stored = Generator[Command, Any, dict[str, Execution]]
+    Stored = Generator[Command, Any, dict[str, StoredRow]]
 
 
 def complete_many(items: Sequence[Item]) -> Steps:
@@ -100,7 +101,7 @@ def _store_without_the_others(chunk: Sequence[Item], error: StorageError | Schem
 def _complete(chunk: Sequence[Item], patience: timedelta) -> Stored:
     results = [(item.id, item.pursuit.claim.token, item.text) for item in chunk]
     return (
-        yield from _with_or_without_locked(ExecutionRepository.complete_many, patience, results)
+        yield from _with_or_without_locked(ExecutionRepository.complete_rows, patience, results)
     )
 
 
@@ -109,7 +110,7 @@ def _with_or_without_locked(
 ) -> Stored:
     """Write what is told; where the first try fails, leave alone what others have locked."""
     try:
-        answer: dict[str, Execution] = yield Ask(method, arguments)
+        answer: dict[str, StoredRow] = yield Ask(method, arguments)
     except (StorageError, SchemaError) as exc:
         if not may_pass(exc):
             raise
@@ -117,22 +118,22 @@ def _with_or_without_locked(
     return answer
 
 
-def _settle_stored(chunk: Sequence[Item], stored: dict[str, Execution]) -> None:
+def _settle_stored(chunk: Sequence[Item], stored: dict[str, StoredRow]) -> None:
     for item in chunk:
         if item.id in stored:
             _settle_as(item, stored[item.id])
 
 
-def _settle_as(item: Item, execution: Execution) -> None:
+def _settle_as(item: Item, stored: StoredRow) -> None:
     assert item.held is not None  # noqa: S101 # as above
     ran = monotonic() - item.held.began_at if item.ran is None else item.ran
-    item.plan.tell(EventName.COMPLETED, execution.attempt, seconds=ran)
+    item.plan.tell(EventName.COMPLETED, stored.attempt, seconds=ran)
     try:
-        data = item.plan.codec.decode(execution.result_json)
+        data = item.plan.codec.decode(stored.result_json)
     except ExecTrackerError as exc:
         item.settle(error=exc)
     else:
-        item.settle(ExecutionResult(data, cached=False, execution=execution))
+        item.settle(result_of(data, stored, cached=False))
 
 
 def give_up(items: Sequence[Item], interrupt: BaseException) -> Steps:
@@ -165,7 +166,7 @@ def _store_in_time(items: Sequence[Item], interrupt: BaseException, until: float
 def _store_one_in_time(item: Item, interrupt: BaseException, until: float) -> Steps:
     arguments = (item.id, item.pursuit.claim.token, item.text)
     try:
-        stored = yield from insist(Ask(ExecutionRepository.complete, arguments), _until(until))
+        stored = yield from insist(Ask(ExecutionRepository.complete_row, arguments), _until(until))
     except ExecTrackerError as exc:
         interrupt.add_note(f"exec_tracker could not store the result of {item.id!r}: {exc}")
     else:

@@ -18,7 +18,7 @@ from exec_tracker.repository.arguments import (
     new_arguments,
     seen_arguments,
 )
-from exec_tracker.snapshots import attempt_snapshot, snapshot
+from exec_tracker.snapshots import StoredRow, attempt_snapshot
 from exec_tracker.sqlstates import translate
 
 if TYPE_CHECKING:
@@ -69,7 +69,11 @@ class ExecutionRepository:
         Whose it is tells the claim token. None where the row may not be seen, or was purged
         between the two.
         """
-        return self._one(sql.CLAIM_EXECUTION, **new_arguments(new), **claim_arguments(claim))
+        return _whole(self.claim_row(new, claim))
+
+    def claim_row(self, new: NewExecution, claim: Claim) -> StoredRow | None:
+        """Do the same, and read of the row only what is asked for."""
+        return self._row(sql.CLAIM_EXECUTION, **new_arguments(new), **claim_arguments(claim))
 
     def claim_many(self, asked: Sequence[tuple[NewExecution, Claim]]) -> dict[str, Execution]:
         """Do the same for many keys in two statements at most; what may not be seen is missing.
@@ -77,6 +81,10 @@ class ExecutionRepository:
         One key that cannot be claimed (a user that does not exist, a lock that does not come free)
         fails them all: nothing was claimed then.
         """
+        return _all_whole(self.claim_rows(asked))
+
+    def claim_rows(self, asked: Sequence[tuple[NewExecution, Claim]]) -> dict[str, StoredRow]:
+        """Do the same, and read of the rows only what is asked for."""
         rows = [{**new_arguments(new), **claim_arguments(claim)} for new, claim in asked]
         standing = self._by_id(sql.CLAIM_MANY, rows=json.dumps(rows))
         others = [new.id for new, _ in asked if new.id not in standing]
@@ -114,7 +122,11 @@ class ExecutionRepository:
 
     def complete(self, execution_id: str, token: UUID, result_json: str) -> Execution | None:
         """Store the result under the claim's token."""
-        return self._one(sql.COMPLETE_CLAIM, id=execution_id, token=str(token), result=result_json)
+        return _whole(self.complete_row(execution_id, token, result_json))
+
+    def complete_row(self, execution_id: str, token: UUID, result_json: str) -> StoredRow | None:
+        """Do the same, and read of the row only what is asked for."""
+        return self._row(sql.COMPLETE_CLAIM, id=execution_id, token=str(token), result=result_json)
 
     def complete_many(
         self, results: Sequence[tuple[str, UUID, str]], skip_locked: bool = False
@@ -124,6 +136,12 @@ class ExecutionRepository:
         With `skip_locked` a row that another transaction has locked is missing too, and the others
         need not wait for it.
         """
+        return _all_whole(self.complete_rows(results, skip_locked))
+
+    def complete_rows(
+        self, results: Sequence[tuple[str, UUID, str]], skip_locked: bool = False
+    ) -> dict[str, StoredRow]:
+        """Do the same, and read of the rows only what is asked for."""
         rows = [
             {"id": execution_id, "token": str(token), "result": result}
             for execution_id, token, result in results
@@ -137,12 +155,13 @@ class ExecutionRepository:
         """Store the same failure under the tokens of many claims; missing is as above."""
         rows = [{"id": execution_id, "token": str(token)} for execution_id, token in claims]
         statement = sql.FAIL_MANY_UNLOCKED if skip_locked else sql.FAIL_MANY
-        return self._by_id(
+        found = self._by_id(
             statement,
             rows=json.dumps(rows),
             seen_status="running",
             **failure_arguments(failure),
         )
+        return _all_whole(found)
 
     def complete_unclaimed(self, seen: Execution, result_json: str) -> Execution | None:
         """Store a result if the row is still as `seen` and no lease is live."""
@@ -245,11 +264,22 @@ class ExecutionRepository:
                 cursor.close()
 
     def _one(self, statement: Statement, **parameters: Any) -> Execution | None:
+        return _whole(self._row(statement, **parameters))
+
+    def _row(self, statement: Statement, **parameters: Any) -> StoredRow | None:
         for (row,) in self.fetch(statement, **parameters):
             # A function of the schema answers with NULL where there is no row.
-            return None if row is None else snapshot(row)
+            return None if row is None else StoredRow(row)
         return None
 
-    def _by_id(self, statement: Statement, **parameters: Any) -> dict[str, Execution]:
-        found = [snapshot(row) for (row,) in self.fetch(statement, **parameters)]
-        return {execution.id: execution for execution in found}
+    def _by_id(self, statement: Statement, **parameters: Any) -> dict[str, StoredRow]:
+        found = [StoredRow(row) for (row,) in self.fetch(statement, **parameters)]
+        return {stored.id: stored for stored in found}
+
+
+def _whole(stored: StoredRow | None) -> Execution | None:
+    return None if stored is None else stored.execution()
+
+
+def _all_whole(stored: dict[str, StoredRow]) -> dict[str, Execution]:
+    return {execution_id: row.execution() for execution_id, row in stored.items()}

@@ -11,14 +11,15 @@ import itertools
 import time
 import tracemalloc
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
 
 from benchmarks.wire import Traffic, tapped
-from exec_tracker import ExecuteOptions, migrations
+from exec_tracker import ExecuteOptions, migrations, snapshots
 from exec_tracker.embedded import EmbeddedPostgres
+from exec_tracker.snapshots import snapshot
 from tests.support.database import Database, eventually
 from tests.support.subjects import Subject, open_subject
 
@@ -138,6 +139,25 @@ def test_a_replay_waits_for_no_lock_and_leaves_none(quiet: Database, driver: str
         )
         with quiet.locked("SELECT FROM workflow_executions WHERE id = %s FOR UPDATE", key):
             replay(subject, key, 1)
+
+
+def test_no_snapshot_is_made_unless_somebody_asks_for_it(
+    quiet_url: str, driver: str, own_engine: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+
+    def noticed(row: Any) -> Any:
+        made.append(row)
+        return snapshot(row)
+
+    with open_subject(driver, quiet_url, own_engine=own_engine) as subject:
+        key = completed(subject)
+        monkeypatch.setattr(snapshots, "snapshot", noticed)
+        fresh(subject)
+        replay(subject, key)
+        assert made == []
+        subject.get_execution(key)
+        assert len(made) == 1
 
 
 def test_a_fresh_execution_is_flushed_twice(quiet: Database, driver: str) -> None:

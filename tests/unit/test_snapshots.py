@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import FrozenInstanceError, asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -12,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from exec_tracker import Execution
+from exec_tracker import Execution, ExecutionResult
 from exec_tracker.models.rows import COLUMN_NAMES, TIME_COLUMNS
-from exec_tracker.snapshots import snapshot
+from exec_tracker.snapshots import StoredRow, result_of, snapshot
 
 USER = UUID(int=7)
 THEN = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
@@ -96,3 +97,39 @@ def test_every_microsecond_is_told_from_the_next(moment: datetime) -> None:
     sign, digits = "-" * (exact < 0), f"{abs(exact):07}"
     built = snapshot(row(created_at=f"{sign}{digits[:-6]}.{digits[-6:]}"))
     assert built.created_at == moment.replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize("status", ["pending", "running", "completed", "failed"])
+@pytest.mark.parametrize("token", [None, str(UUID(int=8))])
+def test_a_row_that_is_read_as_asked_says_what_its_snapshot_says(
+    status: str, token: str | None
+) -> None:
+    error = '{"retryable": false, "outcome_unknown": true}'
+    columns = row(status=status, claim_token=token, error=error, fingerprint="v1:a", erased_at=None)
+    stored, whole = StoredRow(columns), snapshot(columns)
+    assert stored.execution() == whole
+    assert stored.execution() is stored.execution()
+    for name in (
+        *("id", "workflow_id", "user_id", "status", "attempt", "fingerprint", "claim_token"),
+        *("trace_context", "erased_at", "error", "is_abandoned", "retry_at", "observed_at"),
+        "result_json",
+    ):
+        assert getattr(stored, name) == getattr(whole, name), name
+    erased = row(status=status)
+    assert StoredRow(erased).erased_at is not None
+
+
+def test_a_result_with_a_row_is_no_different_from_one_with_a_snapshot() -> None:
+    later = result_of({"a": 1}, StoredRow(row()), cached=True)
+    at_once = ExecutionResult({"a": 1}, True, snapshot(row()))
+    assert repr(later) == repr(at_once)
+    assert pickle.loads(pickle.dumps(result_of({"a": 1}, StoredRow(row()), cached=True))) == at_once  # noqa: S301
+    assert later == at_once == result_of({"a": 1}, snapshot(row()), cached=True)
+    assert asdict(later) == asdict(at_once)
+    other = result_of({"a": 1}, StoredRow(row()), cached=True)
+    assert replace(other, cached=False) == ExecutionResult({"a": 1}, False, snapshot(row()))
+    assert other.execution is other.execution
+    with pytest.raises(FrozenInstanceError):
+        other.data = 2  # type: ignore[misc, assignment]
+    with pytest.raises(AttributeError, match="'ExecutionResult' object has no attribute 'date'"):
+        _ = other.date
