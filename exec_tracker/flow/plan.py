@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
-from uuid import uuid4
 
 from exec_tracker.context import ExecutionContext
 from exec_tracker.policies import EventName, ExecutionEvent
 from exec_tracker.repository import Claim
 from exec_tracker.snapshots import execution_of
+from exec_tracker.tokens import new_token
 from exec_tracker.transitions import Claimant, Conflict
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Plan:
 
     def new_claim(self) -> Claim:
         """Make a claim with a fresh token."""
-        return Claim(uuid4(), self.claimed_by, self.lease)
+        return Claim(new_token(), self.claimed_by, self.lease)
 
     def claimant(self, claim: Claim) -> Claimant:
         """Say who asks, for the pure rules."""

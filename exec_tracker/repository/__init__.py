@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from exec_tracker import statements as sql
 from exec_tracker.repository.arguments import (
@@ -20,6 +20,7 @@ from exec_tracker.repository.arguments import (
 )
 from exec_tracker.snapshots import StoredRow, attempt_snapshot
 from exec_tracker.sqlstates import translate
+from exec_tracker.tokens import new_token
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -167,7 +168,7 @@ class ExecutionRepository:
         """Store a result if the row is still as `seen` and no lease is live."""
         return self._one(
             sql.COMPLETE_UNCLAIMED,
-            token=str(uuid4()),
+            token=str(new_token()),
             result=result_json,
             **seen_arguments(seen),
         )
@@ -186,7 +187,7 @@ class ExecutionRepository:
         """Store a failure if the row is still as `seen` and no lease is live."""
         return self._one(
             sql.FAIL_UNCLAIMED,
-            token=str(uuid4()),
+            token=str(new_token()),
             **seen_arguments(seen),
             **failure_arguments(failure),
         )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
-from uuid import uuid4
 
 from exec_tracker import recovery
 from exec_tracker.flow import wait_for_ending
 from exec_tracker.keywords import check_duration, check_lease
 from exec_tracker.policies import EventName
 from exec_tracker.repository import Claim, ExecutionRepository
+from exec_tracker.tokens import new_token
 from exec_tracker.tracker.listings import ExecutionListings
 from exec_tracker.types import ExecutionStatus, check_execution_id
 
@@ -61,7 +61,7 @@ class ExecutionVerbs(ExecutionListings):
         taken over and may be finished without the token; nothing renews a lease given here.
         Raises ExecutionNotFoundError, IllegalTransitionError.
         """
-        claim = Claim(uuid4(), self._settings.claimed_by, check_lease(lease))
+        claim = Claim(new_token(), self._settings.claimed_by, check_lease(lease))
         with self._settings.watch_decision("mark_running", execution_id) as watch:
             running = self.ask(recovery.mark_running, execution_id, claim)
             return watch.decided(EventName.CLAIMED, running)
