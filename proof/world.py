@@ -91,7 +91,7 @@ class World:
             for module in _flow_modules():
                 stack.enter_context(mock.patch.object(module, "monotonic", self.now))
             for module in (plan, repository):
-                stack.enter_context(mock.patch.object(module, "uuid4", self._token))
+                stack.enter_context(mock.patch.object(module, "new_token", self._token))
             yield self
 
     def _close(self) -> None:
