@@ -74,7 +74,7 @@ _UPDATE: Final = """
 UPDATE workflow_executions
    SET status = 'completed', result = $1, completed_at = clock_timestamp(),
        lease_expires_at = NULL
- WHERE id = $2 AND claim_token = $3 AND status = 'running'"""
+ WHERE id = $2 AND claim_token = $3 AND status || '' = 'running'"""
 
 
 class Raw(AsyncContender):

@@ -25,7 +25,7 @@ _UPDATE: Final = """
 UPDATE workflow_executions
    SET status = 'completed', result = %s, completed_at = clock_timestamp(),
        lease_expires_at = NULL
- WHERE id = %s AND claim_token = %s AND status = 'running'"""
+ WHERE id = %s AND claim_token = %s AND status || '' = 'running'"""
 
 
 class InsertThenSelect(Contender):
@@ -103,7 +103,7 @@ BEGIN
     UPDATE workflow_executions
        SET status = 'completed', result = outcome::jsonb, completed_at = clock_timestamp(),
            lease_expires_at = NULL
-     WHERE id = key AND claim_token = token AND workflow_executions.status = 'running';
+     WHERE id = key AND claim_token = token AND workflow_executions.status || '' = 'running';
     RETURN FOUND;
 END $$"""
 

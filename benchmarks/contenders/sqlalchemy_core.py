@@ -36,7 +36,7 @@ _UPDATE = (
     .where(
         _TABLE.c.id == bindparam("key"),
         _TABLE.c.claim_token == bindparam("token"),
-        _TABLE.c.status == "running",
+        _TABLE.c.status + "" == "running",
     )
     .values(
         status="completed",
