@@ -284,13 +284,14 @@ class ExecutionResult(Generic[T]):
         result.__dict__.update(data=data, cached=cached, _make=make)
         return result
 
-    def __getattr__(self, name: str) -> Execution:
-        """Make the snapshot."""
-        make = self.__dict__.get("_make")
-        if name != "execution" or make is None:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        execution: Execution = self.__dict__.setdefault("execution", make())
-        return execution
+    if not TYPE_CHECKING:  # a type checker would believe in attributes of any name
+
+        def __getattr__(self, name: str) -> Execution:
+            """Make the snapshot."""
+            make = self.__dict__.get("_make")
+            if name != "execution" or make is None:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            return self.__dict__.setdefault("execution", make())
 
 
 @dataclass(frozen=True, slots=True)

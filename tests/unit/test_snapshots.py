@@ -132,4 +132,4 @@ def test_a_result_with_a_row_is_no_different_from_one_with_a_snapshot() -> None:
     with pytest.raises(FrozenInstanceError):
         other.data = 2  # type: ignore[misc, assignment]
     with pytest.raises(AttributeError, match="'ExecutionResult' object has no attribute 'date'"):
-        _ = other.date
+        _ = other.date  # type: ignore[attr-defined]
