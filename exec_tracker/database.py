@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import sessionmaker
 
-from exec_tracker import processes
 from exec_tracker.connections import checkout, leave_alone, retire, run_in_autocommit
 from exec_tracker.errors import SchemaTooNewError
 from exec_tracker.keeping import KeptConnections
@@ -48,7 +48,7 @@ class Database:
         self.engine = engine
         self._kept = KeptConnections(engine, schema) if keeps else None
         self._run = self._borrow if self._kept is None else self._kept.run
-        self._owned_by = processes.pid if owned else None
+        self._owned_by = os.getpid() if owned else None
         self.schema = schema
         self._schema_fits = False
         self._renewal_pool: tuple[int, Pool] | None = None
@@ -103,7 +103,7 @@ class Database:
     def close(self) -> None:
         """Close the connection that renewals used, if it was made in this process."""
         used, self._renewal_pool = self._renewal_pool, None
-        if used is not None and used[0] == processes.pid:
+        if used is not None and used[0] == os.getpid():
             used[1].dispose()
 
     def _leave_parent(self) -> None:
@@ -111,15 +111,15 @@ class Database:
 
         A host's engine is the host's to dispose; its connections are guarded one by one.
         """
-        if self._owned_by is not None and self._owned_by != processes.pid:
-            self._owned_by = processes.pid
+        if self._owned_by is not None and self._owned_by != os.getpid():
+            self._owned_by = os.getpid()
             leave_alone(self.engine.pool)
             self.engine.dispose(close=False)
 
     def _own_pool(self) -> Pool:
         used = self._renewal_pool
-        if used is None or used[0] != processes.pid:
-            used = self._renewal_pool = (processes.pid, self.engine.pool.recreate())
+        if used is None or used[0] != os.getpid():
+            used = self._renewal_pool = (os.getpid(), self.engine.pool.recreate())
         return used[1]
 
 

@@ -7,13 +7,13 @@ can stay as they are from one statement to the next.
 
 from __future__ import annotations
 
+import os
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from exec_tracker import processes
 from exec_tracker.connections import checkout, is_unusable_after, leave_alone
 from exec_tracker.ending import end_of
 from exec_tracker.errors import StorageError
@@ -53,7 +53,7 @@ class KeptConnections:
         self._begin()
 
     def _begin(self) -> None:
-        self._pid = processes.pid
+        self._pid = os.getpid()
         self._pool: Pool = self._engine.pool.recreate()
         # Appending to a list and popping from it are atomic, and all that a call needs.
         self._idle: list[_Kept] = []
@@ -78,12 +78,12 @@ class KeptConnections:
     def close(self) -> None:
         """Close the connections: those in use when they are given back."""
         self._closed = True
-        if self._pid == processes.pid:
+        if self._pid == os.getpid():
             self._close_idle()
             self._pool.dispose()  # what a waiter was given, and nobody needs any more
 
     def _take(self) -> _Kept:
-        if self._pid != processes.pid:
+        if self._pid != os.getpid():
             # The parent's: they are neither used here nor closed.
             leave_alone(*self._idle, self._pool)
             self._begin()

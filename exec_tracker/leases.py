@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from dataclasses import dataclass, field
 from datetime import timedelta
 from time import monotonic
 from typing import TYPE_CHECKING
-
-from exec_tracker import processes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -109,7 +108,7 @@ class Heartbeat:
         self._begin()
 
     def _begin(self) -> None:
-        self._pid = processes.pid
+        self._pid = os.getpid()
         self.book = LeaseBook()
         self._wake = threading.Event()
         self._wakes_at = float("inf")
@@ -120,7 +119,7 @@ class Heartbeat:
 
     def hold(self, execution_id: str, token: UUID, lease: timedelta, since: float) -> HeldLease:
         """Keep a lease alive until `release`; blocks for no I/O."""
-        if self._pid != processes.pid:
+        if self._pid != os.getpid():
             self._begin()
         entry = self.book.add(execution_id, token, lease, since)
         if self._thread is None:

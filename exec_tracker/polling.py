@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING
-
-from exec_tracker import processes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,13 +38,13 @@ class SharedReads:
         self._begin()
 
     def _begin(self) -> None:
-        self._pid = processes.pid
+        self._pid = os.getpid()
         self._lock = threading.Lock()
         self._entries: dict[str, _Entry] = {}
 
     def read(self, execution_id: str, freshness: float) -> Execution | None:
         """Read, or take what another waiter has read at most `freshness` seconds ago."""
-        if self._pid != processes.pid:
+        if self._pid != os.getpid():
             self._begin()  # a lock that was held at the fork is never released in the child
         oldest = monotonic() - freshness
         with self._lock:

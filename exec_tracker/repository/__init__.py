@@ -73,7 +73,7 @@ class ExecutionRepository:
         return _whole(self.claim_row(new, claim))
 
     def claim_row(self, new: NewExecution, claim: Claim) -> StoredRow | None:
-        """Do the same, and read of the row only what is asked for."""
+        """Do the same; the snapshot is made when the row's `execution()` is called."""
         return self._row(sql.CLAIM_EXECUTION, **new_arguments(new), **claim_arguments(claim))
 
     def claim_many(self, asked: Sequence[tuple[NewExecution, Claim]]) -> dict[str, Execution]:
@@ -85,7 +85,7 @@ class ExecutionRepository:
         return _all_whole(self.claim_rows(asked))
 
     def claim_rows(self, asked: Sequence[tuple[NewExecution, Claim]]) -> dict[str, StoredRow]:
-        """Do the same, and read of the rows only what is asked for."""
+        """Do the same; a snapshot is made when a row's `execution()` is called."""
         rows = [{**new_arguments(new), **claim_arguments(claim)} for new, claim in asked]
         standing = self._by_id(sql.CLAIM_MANY, rows=json.dumps(rows))
         others = [new.id for new, _ in asked if new.id not in standing]
@@ -126,7 +126,7 @@ class ExecutionRepository:
         return _whole(self.complete_row(execution_id, token, result_json))
 
     def complete_row(self, execution_id: str, token: UUID, result_json: str) -> StoredRow | None:
-        """Do the same, and read of the row only what is asked for."""
+        """Do the same; the snapshot is made when the row's `execution()` is called."""
         return self._row(sql.COMPLETE_CLAIM, id=execution_id, token=str(token), result=result_json)
 
     def complete_many(
@@ -142,7 +142,7 @@ class ExecutionRepository:
     def complete_rows(
         self, results: Sequence[tuple[str, UUID, str]], skip_locked: bool = False
     ) -> dict[str, StoredRow]:
-        """Do the same, and read of the rows only what is asked for."""
+        """Do the same; a snapshot is made when a row's `execution()` is called."""
         rows = [
             {"id": execution_id, "token": str(token), "result": result}
             for execution_id, token, result in results

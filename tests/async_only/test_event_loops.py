@@ -254,5 +254,5 @@ async def test_a_tracker_of_its_own_engine_keeps_what_it_has_opened(
     await tracker.get_execution("warm")
     opened = await together()
     assert len(opened) > 5  # beyond which SQLAlchemy's pool closes what comes back
-    assert await together() == opened
+    assert set(opened) <= set(await together())
     await tracker.aclose()
