@@ -161,6 +161,11 @@ class Loan:
         # Also Connection.commit() below the session. What is sent as text is not seen.
         event.listen(self._connection, "commit", self._on_connection_commit)
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether SQLAlchemy knows that the connection is gone."""
+        return self._connection.invalidated
+
     def keep(self) -> None:
         """Flush and keep the user's writes; raises TransactionControlError where it is too late."""
         self._check()
@@ -243,7 +248,8 @@ def start_over(session: Session, *, broken: bool) -> None:
 
 def lend(session: Session) -> Loan:
     """Open a savepoint for the user's writes."""
-    return Loan(session)
+    with _translated():
+        return Loan(session)
 
 
 def keep(_session: Session, loan: Loan) -> None:
@@ -252,5 +258,6 @@ def keep(_session: Session, loan: Loan) -> None:
 
 
 def undo(_session: Session, loan: Loan) -> bool:
-    """Undo what the user wrote."""
-    return loan.undo()
+    """Undo what the user wrote; tell whether the transaction is still there."""
+    with _translated():
+        return loan.undo()

@@ -36,7 +36,8 @@ class Transaction:
     """Where a call works: in which schema, until when it waits, and whether it may commit.
 
     `recorded` tells that a failure stands in the row: an outcome, and not a claim alone. `ran` is
-    how many seconds the function took.
+    how many seconds the function took. `lost` tells, of a function that raised, whether its
+    connection is gone; None where that was not looked at.
     """
 
     plan: Plan
@@ -46,6 +47,7 @@ class Transaction:
     owned: bool
     recorded: bool = False
     ran: float | None = None
+    lost: bool | None = None
 
     @classmethod
     def of(cls, plan: Plan, schema: str | None, *, owned: bool) -> Transaction:

@@ -6,8 +6,6 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.exc import DBAPIError
-
 from exec_tracker import sessions
 from exec_tracker.errors import LeaseLostError, ResultNotStorableError, TransientStorageError
 from exec_tracker.failures import failure_of
@@ -60,14 +58,15 @@ def _repeated(work: Transaction) -> Transacting:
         except EscapedStopError:
             raise
         except Exception as exc:
-            if lost_at is None and _is_lost(exc):
+            lost = _is_lost(work, exc)
+            if lost_at is None and lost:
                 lost_at = monotonic()
-            is_again = tries < _TRIES and _is_worth_repeating(exc)
+            is_again = tries < _TRIES and (lost or sqlstate_of(exc) in SERIALIZATION)
             if not (is_again or _is_still_away(work, exc, lost_at)):
                 if lost_at is not None and isinstance(exc, TransientStorageError):
                     exc.in_doubt = True  # what was sent before may be committed
                 raise
-            yield Within(partial(sessions.start_over, broken=_is_lost(exc)), ())
+            yield Within(partial(sessions.start_over, broken=lost), ())
         yield Sleep(pause)
     raise AssertionError("pauses never end")  # pragma: no cover
 
@@ -103,18 +102,20 @@ def end_guard(
         error.add_note(f"exec_tracker could not end its savepoint: {exc}")
 
 
-def _is_worth_repeating(error: BaseException) -> bool:
-    return _is_lost(error) or sqlstate_of(error) in SERIALIZATION
+def _is_lost(work: Transaction, error: BaseException) -> bool:
+    """Tell whether the connection is gone, and with it all that was not committed.
+
+    What the function raised does not tell: it may be about another database, or about anything.
+    """
+    return _is_said_to_be_lost(error) if work.lost is None else work.lost
 
 
-def _is_lost(error: BaseException) -> bool:
-    """Tell whether the connection is gone, and with it all that was not committed."""
-    if isinstance(error, DBAPIError):
-        return error.connection_invalidated
+def _is_said_to_be_lost(error: BaseException) -> bool:
     return isinstance(error, TransientStorageError) and error.in_doubt
 
 
 def _once(work: Transaction) -> Transacting:
+    work.lost = None
     claimed = yield from begin(work)
     if isinstance(claimed, ExecutionResult):
         return claimed
@@ -146,9 +147,12 @@ def give_up(
     try:
         stands = yield Within(sessions.undo, (loan,))
     except Exception as exc:  # noqa: BLE001 # the function's own exception matters more
+        work.lost = loan.is_lost or _is_said_to_be_lost(exc)
         error.add_note(f"exec_tracker could not undo its savepoint: {exc}")
         return
-    if stands and isinstance(error, Exception) and not _is_worth_repeating(error):
+    work.lost = loan.is_lost
+    is_final = isinstance(error, Exception) and sqlstate_of(error) not in SERIALIZATION
+    if stands and is_final and not work.lost:
         yield from _record(work, claimed, error)
 
 

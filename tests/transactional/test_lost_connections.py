@@ -6,7 +6,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from exec_tracker import StorageError
 from tests.support.database import eventually
@@ -57,6 +59,58 @@ def test_a_connection_killed_before_the_commit_is_replaced_and_the_work_done_onc
     assert ledger.notes == {"a"}
     row = database.row("k")
     assert (row["status"], row["attempt"], row["result"]) == ("completed", 1, "done")
+
+
+# psycopg 3 raises the first of these at times and takes the connection for a live one, until it is
+# used again; then SQLAlchemy does not know either that it is gone.
+AS_RAISED = {
+    "unrecognised": OperationalError("SELECT 1", {}, Exception("connection socket closed")),
+    "the function's own": LookupError("the ledger did not answer"),
+}
+
+
+@pytest.mark.parametrize("name", AS_RAISED)
+def test_a_connection_is_known_to_be_gone_whatever_the_function_raises_then(
+    host: Host, user_id: UUID, ledger: Ledger, database: Database, name: str
+) -> None:
+    killed: list[Any] = []
+
+    def work(session: Session) -> Any:
+        result = writing("a")(session)
+        if not killed:
+            killed.append(backend_of(session))
+            database.all("SELECT pg_terminate_backend(%s)", killed[0])
+            time.sleep(0.1)
+            raise AS_RAISED[name]
+        return result
+
+    assert host.execute_in_transaction(options("k", user_id), work) == "done"
+    assert ledger.notes == {"a"}
+    row = database.row("k")
+    assert (row["status"], row["attempt"], row["result"]) == ("completed", 1, "done")
+
+
+def test_a_connection_to_another_database_that_is_lost_fails_the_function_as_any_error_does(
+    host: Host, user_id: UUID, ledger: Ledger, database: Database
+) -> None:
+    elsewhere = create_engine(make_url(database.url).set(drivername="postgresql+psycopg2"))
+    calls: list[str] = []
+
+    def work(session: Session) -> Any:
+        calls.append("called")
+        writing("a")(session)
+        with elsewhere.connect() as connection:
+            backend = connection.scalar(text("SELECT pg_backend_pid()"))
+            database.all("SELECT pg_terminate_backend(%s)", backend)
+            time.sleep(0.1)
+            connection.execute(text("SELECT 1"))
+
+    with pytest.raises(DBAPIError, match=r"(?i)terminat") as raised:
+        host.execute_in_transaction(options("k", user_id), work)
+    elsewhere.dispose()
+    assert raised.value.connection_invalidated
+    assert (calls, ledger.notes) == (["called"], set())
+    assert (database.row("k")["status"], database.row("k")["attempt"]) == ("failed", 1)
 
 
 def test_a_connection_killed_during_the_commit_is_replaced_and_the_work_done_once(
