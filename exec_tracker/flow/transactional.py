@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from exec_tracker.flow.commands import Command
     from exec_tracker.flow.plan import Plan
-    from exec_tracker.sessions import Loan
+    from exec_tracker.sessions.loans import Loan
     from exec_tracker.types import Execution
 
     Transacting = Generator[Command, Any, ExecutionResult[Any]]
@@ -151,8 +151,8 @@ def give_up(
         error.add_note(f"exec_tracker could not undo its savepoint: {exc}")
         return
     work.lost = loan.is_lost
-    is_final = isinstance(error, Exception) and sqlstate_of(error) not in SERIALIZATION
-    if stands and is_final and not work.lost:
+    is_repeated = work.lost or sqlstate_of(error) in SERIALIZATION
+    if stands and isinstance(error, Exception) and not is_repeated:
         yield from _record(work, claimed, error)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -18,47 +17,28 @@ from exec_tracker.repository.arguments import (
     new_arguments,
     seen_arguments,
 )
-from exec_tracker.snapshots import StoredRow, attempt_snapshot
-from exec_tracker.sqlstates import translate
+from exec_tracker.repository.running import StatementRunner
+from exec_tracker.snapshots import attempt_snapshot
 from exec_tracker.tokens import new_token
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import timedelta
 
-    from sqlalchemy.engine import Dialect
-    from sqlalchemy.engine.interfaces import DBAPIConnection
-
-    from exec_tracker.statements import Rendered, Statement
+    from exec_tracker.snapshots import StoredRow
+    from exec_tracker.statements import Statement
     from exec_tracker.types import Execution, ExecutionAttempt
 
 __all__ = ["Claim", "ExecutionRepository", "Failure", "NewExecution"]
 
-# How long a statement waits for another transaction that holds the same key.
-LOCK_TIMEOUT = timedelta(seconds=2)
 
-
-class ExecutionRepository:
+class ExecutionRepository(StatementRunner):
     """The executions as one connection sees them; commits nothing by itself.
 
     On a connection in autocommit each method is durable when it returns; inside a transaction it
     is part of it. Methods that write return None where the row is no longer what the caller
     decided upon. Raises the errors of `sqlstates.translate`.
     """
-
-    def __init__(
-        self,
-        connection: DBAPIConnection,
-        dialect: Dialect,
-        *,
-        schema: str | None = None,
-        lock_timeout: timedelta = LOCK_TIMEOUT,
-    ) -> None:
-        """Borrow `connection`, which stays its owner's."""
-        self._connection = connection
-        self._dialect = dialect
-        self._schema = schema
-        self._lock_timeout = f"{max(int(lock_timeout.total_seconds() * 1000), 1)}ms"
-        self._rendered: dict[Statement, Rendered] = {}
 
     def insert(self, new: NewExecution) -> Execution | None:
         """Insert the row as `pending`; None where the key exists."""
@@ -245,37 +225,8 @@ class ExecutionRepository:
         present, note = self.fetch(sql.READ_SCHEMA_NOTE)[0]
         return present, note
 
-    def fetch(self, statement: Statement, **parameters: Any) -> list[Sequence[Any]]:
-        """Run one statement and return its rows, translating the driver's errors."""
-        rendered = self._rendered.get(statement)
-        if rendered is None:
-            rendered = sql.render(statement, self._dialect, self._schema)
-            self._rendered[statement] = rendered
-        parameters["lock_timeout"] = self._lock_timeout
-        cursor = None
-        try:
-            cursor = self._connection.cursor()
-            cursor.execute(rendered.sql, rendered.arguments(parameters))
-            return list(cursor.fetchall())
-        except (self._dialect.loaded_dbapi.Error, OSError) as exc:
-            # Also the driver's own TimeoutError: asyncpg lets it through (`command_timeout`).
-            raise translate(exc, self._schema) from exc
-        finally:
-            if cursor is not None:
-                cursor.close()
-
     def _one(self, statement: Statement, **parameters: Any) -> Execution | None:
         return _whole(self._row(statement, **parameters))
-
-    def _row(self, statement: Statement, **parameters: Any) -> StoredRow | None:
-        for (row,) in self.fetch(statement, **parameters):
-            # A function of the schema answers with NULL where there is no row.
-            return None if row is None else StoredRow(row)
-        return None
-
-    def _by_id(self, statement: Statement, **parameters: Any) -> dict[str, StoredRow]:
-        found = [StoredRow(row) for (row,) in self.fetch(statement, **parameters)]
-        return {stored.id: stored for stored in found}
 
 
 def _whole(stored: StoredRow | None) -> Execution | None:

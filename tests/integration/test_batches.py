@@ -102,7 +102,7 @@ def test_a_key_that_the_server_refuses_to_store_harms_no_other(
     subject: Subject, user_id: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Refused only by the server: then each result is stored by a statement of its own."""
-    monkeypatch.setattr("exec_tracker.codec._refuse_nul", lambda _text: None)
+    monkeypatch.setattr("exec_tracker.codec.storable.refuse_nul", lambda _text: None)
 
     def work(context: Any) -> Any:
         return "\0" if context.idempotency_key == "bad" else "done"

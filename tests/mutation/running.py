@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 ROOT: Final = Path(__file__).parents[2]
-MODULES: Final = ("transitions", "fingerprint", "codec")
+MODULES: Final = ("transitions", "fingerprint", "codec", "codec.storable", "codec.annotations")
 _TESTS: Final = (
     "test_transitions",
     "test_illegal_transitions",
@@ -38,7 +38,7 @@ pytest_add_cli_args = ["-p", "no:randomly", "-p", "no:cacheprovider", "-x", "-q"
 pytest_add_cli_args_test_selection = {tests}
 """
 
-_MANGLED: Final = re.compile(r"exec_tracker\.(\w+)\.x(?:ǁ(\w+)ǁ|_)(\w+?)__mutmut_\d+")
+_MANGLED: Final = re.compile(r"exec_tracker\.([\w.]+)\.x(?:ǁ(\w+)ǁ|_)(\w+?)__mutmut_\d+")
 _CAUGHT: Final = frozenset({"killed", "timeout", "segfault"})
 
 
@@ -76,12 +76,18 @@ def _copy_into(folder: Path) -> None:
         else:
             shutil.copy2(source, folder / name)
     configuration = _CONFIGURATION.format(
-        modules=[f"exec_tracker/{name}.py" for name in MODULES],
+        modules=[_file_of(name) for name in MODULES],
         copied=list(_COPIED),
         tests=[f"tests/unit/{name}.py" for name in _TESTS],
     )
     with (folder / "pyproject.toml").open("a", encoding="utf-8") as file:
         file.write(configuration.replace("'", '"'))
+
+
+def _file_of(module: str) -> str:
+    path = Path("exec_tracker", *module.split("."))
+    is_package = (ROOT / path).is_dir()
+    return str(path / "__init__.py" if is_package else path.with_suffix(".py"))
 
 
 def _mutmut(folder: Path, *arguments: str, is_shown: bool = False) -> str:

@@ -14,7 +14,10 @@ from tests.mutation.running import MODULES, Mutant, changed_lines, place_of
     ("name", "place"),
     [
         ("exec_tracker.codec.x__adapter__mutmut_3", ("codec", "_adapter")),
-        ("exec_tracker.codec.x_storable_json__mutmut_12", ("codec", "storable_json")),
+        (
+            "exec_tracker.codec.storable.x_storable_json__mutmut_12",
+            ("codec.storable", "storable_json"),
+        ),
         ("exec_tracker.codec.xǁResultCodecǁ__init____mutmut_1", ("codec", "ResultCodec.__init__")),
         ("To see a mutant", None),
     ],
@@ -29,9 +32,11 @@ def test_a_diff_tells_what_was_changed() -> None:
 
 
 def test_a_reason_is_for_its_function_and_its_line() -> None:
-    mutant = Mutant("codec", "storable_json", "survived", added="json.dumps(ensure_ascii=None)")
+    mutant = Mutant(
+        "codec.storable", "storable_json", "survived", added="json.dumps(ensure_ascii=None)"
+    )
     assert reason(mutant)
-    assert reason(Mutant("codec", "storable_json", "survived", added="return")) is None
+    assert reason(Mutant("codec.storable", "storable_json", "survived", added="return")) is None
 
 
 @pytest.mark.parametrize("one", REASONS, ids=lambda one: one.added)

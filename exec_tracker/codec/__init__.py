@@ -3,100 +3,38 @@
 from __future__ import annotations
 
 import inspect
-import json
-import typing
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, Generic, Never, NoReturn, TypeVar
 
 from pydantic import BaseModel, ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
+from exec_tracker.codec.annotations import return_annotation
+from exec_tracker.codec.storable import (
+    DEFAULT_MAX_BYTES,
+    UnstorableValueError,
+    read_json,
+    refuse_nul,
+    refuse_size,
+    storable_copy,
+    storable_json,
+)
 from exec_tracker.errors import ConfigurationError, ResultNotStorableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+
+__all__ = [
+    "DEFAULT_MAX_BYTES",
+    "ResultCodec",
+    "UnstorableValueError",
+    "codec_for",
+    "storable_copy",
+    "storable_json",
+]
 
 T = TypeVar("T")
-
-# A jsonb value's parts are addressed with 28 bits (PostgreSQL: JENTRY_OFFLENMASK), so 256 MB is
-# where the server refuses. Results near that are files, not outcomes.
-DEFAULT_MAX_BYTES = 32 * 1024 * 1024
-
-
-class UnstorableValueError(ValueError):
-    """A value that JSONB cannot hold."""
-
-
-def storable_json(value: Any, *, max_bytes: int = DEFAULT_MAX_BYTES) -> str:
-    """Write plain JSON types as text that JSONB accepts and gives back equal.
-
-    Tuples become lists and keys become strings, as in `json.dumps`. Raises UnstorableValueError
-    for what JSON cannot express (NaN, Infinity, other types, colliding keys) and for what
-    PostgreSQL refuses (NUL, lone surrogates, extreme depth or size).
-    """
-    return storable_copy(value, max_bytes=max_bytes)[0]
-
-
-_plain = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-_parse = json.JSONDecoder().raw_decode  # of text that begins and ends with the value
-
-
-def storable_copy(value: Any, *, max_bytes: int = DEFAULT_MAX_BYTES) -> tuple[str, Any]:
-    """Do the same, and return also what is read back from the text."""
-    try:
-        text = _plain.encode(value)
-        size = len(text.encode())
-        copy = _parse(text)[0]
-        if copy != value:
-            _refuse_colliding_keys(value)
-    except UnstorableValueError:
-        raise
-    except RecursionError:
-        raise UnstorableValueError("it is nested too deeply to be stored as JSON") from None
-    except UnicodeEncodeError:
-        raise UnstorableValueError("it holds a lone surrogate, which is not Unicode text") from None
-    except (TypeError, ValueError) as exc:
-        raise UnstorableValueError(f"it is not JSON: {exc}") from None
-    _refuse_nul(text)
-    _refuse_size(size, max_bytes)
-    return text, copy
-
-
-def _refuse_nul(text: str) -> None:
-    if "\\u0000" in text and any("\0" in part for part in _strings(json.loads(text))):
-        raise UnstorableValueError("it holds a NUL character, which PostgreSQL text cannot")
-
-
-def _refuse_size(size: int, limit: int) -> None:
-    if size > limit:
-        raise UnstorableValueError(
-            f"it takes {size:,} bytes as JSON, more than the {limit:,} allowed"
-        )
-
-
-def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _strings(key)
-            yield from _strings(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _strings(item)
-
-
-def _refuse_colliding_keys(value: Any) -> None:
-    if isinstance(value, dict):
-        if len(json.loads(json.dumps(dict.fromkeys(value)))) != len(value):
-            raise UnstorableValueError("two of its keys become the same string")
-        for item in value.values():
-            _refuse_colliding_keys(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            _refuse_colliding_keys(item)
 
 
 class ResultCodec(Generic[T]):
@@ -137,7 +75,7 @@ class ResultCodec(Generic[T]):
         Raises ConfigurationError where the stored result no longer fits the type.
         """
         if self._adapter is None:
-            plain: T = _parse(text or "null")[0]
+            plain: T = read_json(text or "null")[0]
             return plain
         try:
             return self._adapter.validate_json(text or "null")
@@ -156,8 +94,8 @@ class ResultCodec(Generic[T]):
         for by_alias in (True, False):
             text = self._dump(adapter, valid, by_alias=by_alias)
             if _reads_back(adapter, text, valid):
-                _refuse_nul(text)
-                _refuse_size(len(text.encode()), self._max_bytes)
+                refuse_nul(text)
+                refuse_size(len(text.encode()), self._max_bytes)
                 return text
         raise UnstorableValueError(f"as JSON it does not read back as an equal {self.name}")
 
@@ -212,7 +150,7 @@ def codec_for(
 
     Raises ConfigurationError where the type cannot be read from JSON, before anything has run.
     """
-    kind = result_type if result_type is not None else _return_annotation(executor)
+    kind = result_type if result_type is not None else return_annotation(executor)
     try:
         return _cached_codec(kind, max_bytes)
     except TypeError:  # an unhashable annotation
@@ -243,58 +181,3 @@ def _adapter(kind: Any, name: str) -> TypeAdapter[Any]:
             f"Results of type {name} cannot be stored and read back: {exc}. Pass result_type= with "
             "a type that pydantic can validate, or return plain JSON."
         ) from exc
-
-
-def _return_annotation(executor: Callable[..., Any]) -> Any:
-    if type(executor) is FunctionType and not executor.__dict__:
-        function: Any = executor  # as most are, and many are made anew for every call
-    else:
-        function = inspect.unwrap(getattr(executor, "func", executor))
-        if not inspect.isroutine(function):
-            function = type(function).__call__
-    if "return" not in getattr(function, "__annotations__", {}):
-        return inspect.Signature.empty
-    try:
-        kind = _resolved_once(function)
-    except NameError as exc:
-        raise ConfigurationError(
-            f"The return annotation of {executor!r} cannot be resolved ({exc}); pass result_type=."
-        ) from exc
-    return _awaited(kind)
-
-
-_known: dict[tuple[CodeType, str | None, str], Any] = {}
-_MOST_KNOWN = 512
-
-
-def _resolved_once(function: Any) -> Any:
-    """Resolve a name once for all closures over the same code: it is looked up in their module."""
-    name, code = function.__annotations__["return"], getattr(function, "__code__", None)
-    if type(name) is not str or code is None:
-        return _resolved(function)
-    key = (code, function.__module__, name)
-    kind = _known.get(key, inspect.Signature.empty)
-    if kind is inspect.Signature.empty:
-        kind = _resolved(function)
-        if len(_known) >= _MOST_KNOWN:
-            _known.clear()  # another thread that reads meanwhile resolves the name again
-        _known[key] = kind
-    return kind
-
-
-def _resolved(function: Any) -> Any:
-    """Resolve the return annotation alone: the others may name what only type checkers import."""
-
-    def returning() -> None: ...
-
-    returning.__annotations__ = {"return": function.__annotations__["return"]}
-    names = getattr(function, "__globals__", {})
-    return typing.get_type_hints(returning, globalns=names, include_extras=True)["return"]
-
-
-def _awaited(kind: Any) -> Any:
-    """Unwrap Awaitable[T] and Coroutine[…, T] to the T that the caller receives."""
-    origin = typing.get_origin(kind)
-    if isinstance(origin, type) and issubclass(origin, typing.Awaitable):
-        return typing.get_args(kind)[-1]
-    return kind

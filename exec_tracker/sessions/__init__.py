@@ -5,26 +5,25 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import event, text
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, UnboundExecutionError
 from sqlalchemy.orm import Session
 
 from exec_tracker.connections import checkout
-from exec_tracker.errors import ConfigurationError, ExecTrackerError, TransactionControlError
+from exec_tracker.errors import ConfigurationError, ExecTrackerError
 from exec_tracker.repository import ExecutionRepository
+from exec_tracker.sessions.loans import Loan, stands
 from exec_tracker.sqlstates import translate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import timedelta
 
-    from sqlalchemy import Connection
     from sqlalchemy.orm import SessionTransaction, sessionmaker
 
 _READ_SETTINGS = text(
     "SELECT current_setting('lock_timeout'), current_setting('synchronous_commit')"
 )
-_PROBE = text("SELECT 1")
 _RESTORE_SETTINGS = text(
     "SELECT set_config('lock_timeout', :lock_timeout, true),"
     "       set_config('synchronous_commit', :synchronous_commit, true)"
@@ -147,78 +146,6 @@ def close(session: Session) -> None:
         session.invalidate()
 
 
-class Loan:
-    """A savepoint around the user's writes, and a watch that nobody ends more than that."""
-
-    def __init__(self, session: Session) -> None:
-        """Open the savepoint and start watching; `undo` or `keep` ends both."""
-        self._session = session
-        self._ending = False
-        self._violated = False
-        self._savepoint: SessionTransaction = session.begin_nested()
-        self._connection = session.connection()
-        event.listen(session, "before_commit", self._on_commit)
-        # Also Connection.commit() below the session. What is sent as text is not seen.
-        event.listen(self._connection, "commit", self._on_connection_commit)
-
-    @property
-    def is_lost(self) -> bool:
-        """Whether SQLAlchemy knows that the connection is gone."""
-        return self._connection.invalidated
-
-    def keep(self) -> None:
-        """Flush and keep the user's writes; raises TransactionControlError where it is too late."""
-        self._check()
-        self._session.flush()
-        # A statement that failed and was swallowed shows now, while its savepoint can be undone.
-        self._session.execute(_PROBE)
-        self._ending = True
-        self._savepoint.commit()
-        self._stop_watching()
-
-    def undo(self) -> bool:
-        """Undo the user's writes; tell whether the transaction around them is still there."""
-        self._stop_watching()
-        stands = _stands(self._session, self._savepoint)
-        if stands:
-            self._savepoint.rollback()
-        else:
-            # The user ended the transaction: whatever is open now, it began since.
-            self._session.rollback()
-        return stands
-
-    def _check(self) -> None:
-        if self._violated or not _stands(self._session, self._savepoint):
-            raise TransactionControlError(
-                "The function committed, rolled back or closed the session that it was lent. Leave "
-                "that to the tracker; begin_nested() is the function's to use."
-            )
-
-    def _on_commit(self, session: Session) -> None:
-        if not self._ending and session.get_nested_transaction() is self._savepoint:
-            self._violated = True
-            self._check()
-
-    def _on_connection_commit(self, _connection: Connection) -> None:
-        if not self._ending:
-            self._violated = True
-            self._check()
-
-    def _stop_watching(self) -> None:
-        if event.contains(self._connection, "commit", self._on_connection_commit):
-            event.remove(self._connection, "commit", self._on_connection_commit)
-        if event.contains(self._session, "before_commit", self._on_commit):
-            event.remove(self._session, "before_commit", self._on_commit)
-
-
-def _stands(session: Session, savepoint: SessionTransaction) -> bool:
-    """Tell whether a savepoint is open, itself or around others."""
-    current = session.get_nested_transaction()
-    while current is not None and current is not savepoint:
-        current = current.parent
-    return current is savepoint
-
-
 def guard(session: Session) -> SessionTransaction:
     """Open a savepoint in the host's transaction, for all that the tracker does there."""
     check_session(session)
@@ -227,7 +154,7 @@ def guard(session: Session) -> SessionTransaction:
 
 def end_guard(session: Session, savepoint: SessionTransaction, *, keep: bool) -> None:
     """Keep what was done since `guard`, or leave nothing of it, no claim and no lock."""
-    if not _stands(session, savepoint):
+    if not stands(session, savepoint):
         return
     if keep:
         savepoint.commit()
