@@ -18,15 +18,12 @@ class Reason:
     why: str
 
 
-_FALSE = "`json.dumps` asks only whether it is true"
-_CAST = "`cast` does nothing when it runs"
+_SLOWER = "the other way gives the same for such a function, later"
 _COMPARED = "times with zones are compared as moments, whichever zone they are written in"
 _ALWAYS = "whatever has annotations and is not unwrapped has `__globals__`; the default is for form"
 
 REASONS: tuple[Reason, ...] = (
-    Reason("storable_json", "ensure_ascii=None", _FALSE),
-    Reason("storable_json", "allow_nan=None", _FALSE),
-    Reason("ResultCodec.decode", "cast(", _CAST),
+    Reason("return_annotation", "if type(None) is FunctionType", _SLOWER),
     Reason("_same_moments", "astimezone(None)", _COMPARED),
     Reason("_resolved", 'getattr(function, "__globals__", ', _ALWAYS),
 )

@@ -23,6 +23,7 @@ _TESTS: Final = (
     "test_digests",
     "test_codec",
     "test_codec_details",
+    "test_annotations",
 )
 _COPIED: Final = ("exec_tracker", "tests", "proof", "alembic", "pyproject.toml", "README.md")
 

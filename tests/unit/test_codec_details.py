@@ -11,7 +11,13 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, computed_field
 
 from exec_tracker import ConfigurationError, ResultNotStorableError
-from exec_tracker.codec import ResultCodec, UnstorableValueError, codec_for, storable_json
+from exec_tracker.codec import (
+    ResultCodec,
+    UnstorableValueError,
+    codec_for,
+    storable_copy,
+    storable_json,
+)
 
 # The hour that the clocks repeat, when they are put back; and an hour later.
 FIRST = datetime(2026, 10, 25, 2, 30, tzinfo=ZoneInfo("Europe/Berlin"))
@@ -25,6 +31,10 @@ def codec(kind: Any, **settings: Any) -> ResultCodec[Any]:
 def test_json_is_written_without_spaces_and_as_it_reads() -> None:
     assert storable_json({"é": [1, "ü"], "n": None}) == '{"é":[1,"ü"],"n":null}'
     assert codec_for(lambda: None).encode({"é": [1, 2]}) == '{"é":[1,2]}'
+
+
+def test_a_copy_is_what_will_be_read_back() -> None:
+    assert storable_copy({1: ("a", None)}) == ('{"1":["a",null]}', {"1": ["a", None]})
 
 
 def nested(depth: int) -> list[Any]:
