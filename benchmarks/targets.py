@@ -202,4 +202,6 @@ def _threads(number: int) -> str:
 
 
 def _number(number: float) -> str:
-    return f"{number:,.0f}" if abs(number) >= 100 else f"{number:.2f}".removesuffix(".00")  # noqa: PLR2004
+    if abs(number) >= 100:  # noqa: PLR2004 # three digits tell enough
+        return f"{number:,.0f}"
+    return f"{number:.2f}".removesuffix(".00")

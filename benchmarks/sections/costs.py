@@ -74,10 +74,14 @@ def _session(server: BenchmarkServer, name: str, kind: str, calls: int) -> dict[
     }
 
 
+_FLUSHES_IN_PG_STAT_IO = 180000
+
+
 def _server_counts(url: str) -> dict[str, float]:
     """Read what the server has counted; since version 18 flushes are in pg_stat_io."""
     flushes = "SELECT wal_sync FROM pg_stat_wal"
-    if value(url, "SELECT current_setting('server_version_num')::integer") >= 180000:  # noqa: PLR2004
+    version = value(url, "SELECT current_setting('server_version_num')::integer")
+    if version >= _FLUSHES_IN_PG_STAT_IO:
         flushes = "SELECT sum(fsyncs) FROM pg_stat_io WHERE object = 'wal'"
     run(url, "SELECT pg_stat_clear_snapshot()")
     written = value(url, "SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn")

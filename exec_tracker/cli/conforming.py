@@ -27,36 +27,43 @@ _STYLES: Final[Mapping[str, str]] = {"ok": "green", "FAILED": "bold red", "not t
 _WIDTH: Final = max(map(len, _STYLES))
 
 
+_User = Annotated[
+    UUID | None,
+    typer.Option(
+        "--user",
+        metavar="UUID",
+        help="In whose name rows are made and deleted; otherwise a user made for it.",
+    ),
+]
+_Connections = Annotated[
+    int, typer.Option("--connections", metavar="N", min=2, help="How many call at once.")
+]
+_Patience = Annotated[
+    timedelta,
+    typer.Option(
+        "--patience",
+        parser=duration,
+        metavar="DURATION",
+        help="How long to wait for what must come: 30s.",
+        show_default=False,
+    ),
+]
+_Only = Annotated[
+    list[str] | None,
+    typer.Option("--only", metavar="CHECK", help="Only this check; may recur."),
+]
+_Skip = Annotated[
+    list[str] | None, typer.Option("--skip", metavar="CHECK", help="Not this one; may recur.")
+]
+
+
 def conformance(
     *,
-    user: Annotated[
-        UUID | None,
-        typer.Option(
-            "--user",
-            metavar="UUID",
-            help="In whose name rows are made and deleted; otherwise a user made for it.",
-        ),
-    ] = None,
-    connections: Annotated[
-        int, typer.Option("--connections", metavar="N", min=2, help="How many call at once.")
-    ] = 8,
-    patience: Annotated[
-        timedelta,
-        typer.Option(
-            "--patience",
-            parser=duration,
-            metavar="DURATION",
-            help="How long to wait for what must come: 30s.",
-            show_default=False,
-        ),
-    ] = timedelta(seconds=30),
-    only: Annotated[
-        list[str] | None,
-        typer.Option("--only", metavar="CHECK", help="Only this check; may recur."),
-    ] = None,
-    skip: Annotated[
-        list[str] | None, typer.Option("--skip", metavar="CHECK", help="Not this one; may recur.")
-    ] = None,
+    user: _User = None,
+    connections: _Connections = 8,
+    patience: _Patience = timedelta(seconds=30),
+    only: _Only = None,
+    skip: _Skip = None,
     url: DatabaseUrl = None,
     schema: Schema = None,
     as_json: AsJson = False,
